@@ -1,0 +1,137 @@
+// Package pyre matches Python's regular expressions as Python's re does, for policy files that were written for it.
+//
+// It is linked by the root helper and by its tools, and does no I/O. A pattern is parsed as Python 3.11 parses it and
+// written out again for Go's regexp, whose time is linear in the text; one that needs references, look-arounds or the
+// like goes to regexp2 under a time limit, and no answer within the limit is a refusal. Handing Python's text to either
+// engine as it stands would not do: \d, \w, \s, $, {,2}, [[:alpha:]], letter case and bytes that are no UTF-8 all mean
+// something else there.
+//
+//	p, err := pyre.Compile(`/dev/(?!.*/\.\.).*`, pyre.Whole)
+//	p.Match("/dev/sda") // true
+package pyre
+
+import (
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dlclark/regexp2"
+)
+
+// Anchor says how much of the text a pattern must match. The zero value is the strict one.
+type Anchor uint8
+
+const (
+	// Whole demands that the pattern, taken as one group, match the whole text.
+	Whole Anchor = iota
+	// Rootwrap is re.match(pattern + "$", text): of foo|bar only bar is anchored, and a last newline passes.
+	Rootwrap
+)
+
+// limit is how long regexp2 may look for an answer. Patterns of published policies need microseconds.
+const limit = 100 * time.Millisecond
+
+// A Pattern is a parsed pattern. It is safe for concurrent use; the engine that a pattern needs is built when it is
+// first asked, because a policy holds many more patterns than a helper is ever asked about.
+type Pattern struct {
+	anchor Anchor
+	quick  quick
+	root   *node
+	build  sync.Once
+	linear *regexp.Regexp
+	full   *regexp2.Regexp
+}
+
+// Compile parses a pattern. The error says what Python's re would not accept; \N{name} and groups nested more than 200
+// deep are refused though Python takes them.
+func Compile(pattern string, anchor Anchor) (*Pattern, error) {
+	if !strings.ContainsAny(pattern, `\.^$*+?{}[]|()`) {
+		return &Pattern{anchor: anchor, quick: quick{ok: true, prefix: pattern}}, nil
+	}
+	if anchor == Rootwrap {
+		pattern += "$"
+	}
+	root, _, err := parse(pattern)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pattern{anchor: anchor, root: root, quick: shortcut(root, anchor)}
+	return p, nil
+}
+
+// Match reports whether text matches. Bytes that are no UTF-8 are single characters that no other character equals, as
+// Python's surrogateescape makes them.
+func (p *Pattern) Match(text string) bool {
+	if p.quick.ok {
+		if p.quick.match(text) {
+			return true
+		}
+		return p.anchor == Rootwrap && !p.quick.exact && strings.HasSuffix(text, "\n") && p.quick.match(text[:len(text)-1])
+	}
+	p.build.Do(p.compile)
+	switch {
+	case p.linear != nil && utf8.ValidString(text):
+		return p.linear.MatchString(text)
+	case p.linear != nil:
+		return p.linear.MatchReader(&escaped{text})
+	case p.full != nil:
+		ok, err := p.full.MatchRunes(runes(text))
+		return ok && err == nil // the only error is the time limit
+	}
+	return false
+}
+
+// Prefix returns text that everything the pattern matches begins with, and whether nothing else can match.
+func (p *Pattern) Prefix() (text string, literal bool) {
+	if p.quick.ok {
+		return p.quick.prefix, p.quick.body == nil && p.quick.suffix == ""
+	}
+	return leading(p.root), false
+}
+
+func (p *Pattern) compile() {
+	if text, ok := emit(p.root, p.anchor == Whole, true); ok {
+		if re, err := regexp.Compile(text); err == nil {
+			p.linear = re
+			return
+		}
+	}
+	text, _ := emit(p.root, p.anchor == Whole, false)
+	if re, err := regexp2.Compile(text, regexp2.None); err == nil {
+		re.MatchTimeout = limit
+		p.full = re
+	}
+}
+
+// next returns the first character of text and its length in bytes. Byte 0xNN that is no UTF-8 is U+DCNN.
+func next(text string) (rune, int) {
+	r, n := utf8.DecodeRuneInString(text)
+	if r == utf8.RuneError && n == 1 {
+		r = 0xdc00 + rune(text[0])
+	}
+	return r, n
+}
+
+func runes(text string) []rune {
+	out := make([]rune, 0, len(text))
+	for text != "" {
+		r, n := next(text)
+		out = append(out, r)
+		text = text[n:]
+	}
+	return out
+}
+
+// escaped reads a text for Go's regexp, which would take every byte that is no UTF-8 for U+FFFD.
+type escaped struct{ text string }
+
+func (e *escaped) ReadRune() (rune, int, error) {
+	if e.text == "" {
+		return 0, 0, errEnd
+	}
+	r, n := next(e.text)
+	e.text = e.text[n:]
+	return r, n, nil
+}

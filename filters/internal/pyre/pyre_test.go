@@ -1,0 +1,93 @@
+package pyre_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/privhelper/privhelper/filters/internal/pyre"
+)
+
+// fromPython turns a JSON text of Python's, where U+DCNN stands for byte 0xNN, into bytes. encoding/json would replace
+// the lone surrogates.
+func fromPython(raw json.RawMessage) string {
+	text := string(raw)
+	var out strings.Builder
+	for i := 0; i < len(text); {
+		if strings.HasPrefix(text[i:], `\\`) {
+			out.WriteString(`\\`)
+			i += 2
+			continue
+		}
+		if strings.HasPrefix(strings.ToLower(text[i:]), `\udc`) && (i < 6 || !strings.HasPrefix(strings.ToLower(text[i-6:]), `\ud8`)) {
+			out.WriteString("\x00" + text[i+4:i+6])
+			i += 6
+			continue
+		}
+		out.WriteByte(text[i])
+		i++
+	}
+	var s string
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(out.String(), "\x00", "\U0010fff0")), &s); err != nil {
+		panic(err)
+	}
+	for {
+		before, after, found := strings.Cut(s, "\U0010fff0")
+		if !found {
+			return s
+		}
+		hex := func(c byte) byte { return byte(strings.IndexByte("0123456789abcdef", c)) }
+		s = before + string([]byte{hex(after[0])<<4 | hex(after[1])}) + after[2:]
+	}
+}
+
+// TestPython compares with what Python answered for patterns made at random (testdata/generate.py).
+func TestPython(t *testing.T) {
+	name := "testdata/cases.jsonl"
+	if other := os.Getenv("PRIVHELPER_PYRE_CASES"); other != "" {
+		name = other
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n, bad := 0, 0
+	for lines := bufio.NewScanner(f); lines.Scan(); n++ {
+		var c struct {
+			Pattern, Text   json.RawMessage
+			Whole, Rootwrap *bool
+		}
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		pattern, text := fromPython(c.Pattern), fromPython(c.Text)
+		if !utf8.ValidString(pattern) {
+			continue // a policy file is UTF-8
+		}
+		for anchor, want := range map[pyre.Anchor]*bool{pyre.Whole: c.Whole, pyre.Rootwrap: c.Rootwrap} {
+			p, err := pyre.Compile(pattern, anchor)
+			if strings.Contains(pattern, `\N{`) {
+				continue // refused on purpose
+			}
+			if (err != nil) != (want == nil) {
+				t.Errorf("Compile(%q, %d) = %v, Python's answer is an error: %t", pattern, anchor, err, want == nil)
+				bad++
+				continue
+			}
+			if err == nil && p.Match(text) != *want {
+				t.Errorf("%q on %q (anchor %d): %t, Python says %t", pattern, text, anchor, !*want, *want)
+				bad++
+			}
+		}
+		if bad > 30 {
+			t.Fatal("and so on")
+		}
+	}
+	if n < 1000 {
+		t.Errorf("only %d cases", n)
+	}
+}
