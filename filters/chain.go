@@ -1,0 +1,103 @@
+package filters
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// inner judges the command that a chain rule found behind its own arguments, by the rules of the same run_as that are no
+// chains themselves: a chain has two links and no more. It completes v, the outer rule's verdict.
+//
+// rootwrap forgets the inner verdict once it is positive, and lets the outer program find what to run by its own
+// search. Strict makes it hold: the inner rule's executable, arguments, environment and standard input are used.
+func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
+	given := v.Argv[prefix:]
+	if len(given) == 0 {
+		if q.explain {
+			q.no("", "no command follows")
+		}
+		return false
+	}
+	args := given
+	if strings.IndexByte(given[0], '/') >= 0 {
+		args = append([]string{basename(given[0])}, given[1:]...)
+	}
+	// The inner query collects reasons of its own; its rules are asked once more if the outer one turns out to refuse.
+	sub := query{policy: q.policy, machine: q.machine, explain: q.explain}
+	in := sub.run(args, r)
+	if in.Outcome != Match {
+		if q.explain {
+			q.no(sub.reasons(args))
+		}
+		return false
+	}
+	if q.policy.semantics == Oslo {
+		q.innerUnsafe(in, sub.loose, given)
+		return true
+	}
+	if err := q.samePath(given[0], in); err != nil {
+		if q.explain {
+			q.no(ChainBasename, "inner command: %v", err)
+		}
+		_ = in.Close()
+		return false
+	}
+	v.Env, v.Stdin, v.Kill = in.Env, in.Stdin, in.Kill
+	if in.Kill == nil {
+		// The outer program executes this by its path, links and all, so that multi-call programs find their name.
+		v.Argv = slices.Concat(v.Argv[:prefix], []string{in.reached}, in.Argv[1:])
+	}
+	return true
+}
+
+// samePath allows a path before the inner command's name only if it is the file that the inner rule runs.
+func (q *query) samePath(given string, in Verdict) error {
+	if strings.IndexByte(given, '/') < 0 || given == in.Rule.Exec || given == in.reached {
+		return nil
+	}
+	if !isAbs(given) {
+		return fmt.Errorf("%q is not an absolute path", given)
+	}
+	canonical, err := q.machine.Executable(given, true)
+	switch {
+	case errors.Is(err, ErrNotExecutable):
+		return fmt.Errorf("%s is not the %s of rule %q", given, in.Path, in.Rule.Name)
+	case err != nil:
+		return err
+	case canonical != in.Path:
+		return fmt.Errorf("%s is not the %s of rule %q", given, in.Path, in.Rule.Name)
+	}
+	return nil
+}
+
+// innerUnsafe notes what rootwrap loses of the inner verdict.
+func (q *query) innerUnsafe(in Verdict, loose []Deviation, given []string) {
+	for _, d := range loose {
+		q.unsafe(d)
+	}
+	if strings.IndexByte(given[0], '/') >= 0 {
+		q.unsafe(ChainBasename)
+	}
+	if in.Env != nil || given[0] == "env" || !slices.Equal(in.Argv[1:], given[1:]) {
+		q.unsafe(ChainInner)
+	}
+}
+
+// reasons sums up why no rule allows the inner command.
+func (q *query) reasons(args []string) (Deviation, string, string) {
+	d := Deviation("")
+	texts := []string{fmt.Sprintf("no rule allows the inner command %q", args[0])}
+	for _, n := range q.near {
+		if d == "" {
+			d = n.Deviation
+		}
+		if n.Rule == nil {
+			texts = append(texts, n.Reason)
+			continue
+		}
+		texts = append(texts, fmt.Sprintf("%s: %s", n.Rule.Name, n.Reason))
+	}
+	return d, "%s", strings.Join(texts, "; ")
+}

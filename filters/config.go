@@ -1,0 +1,197 @@
+package filters
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultPath is where executables are looked for when a configuration says nothing, the PATH of every command, and
+// where a KillFilter looks for a bare name. rootwrap takes the caller's PATH instead.
+const DefaultPath = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+// Config is what rootwrap.conf or privhelper.conf says. The zero value has neither policy nor executables: it allows
+// nothing.
+type Config struct {
+	File string // for messages
+
+	FiltersPath []string  // folders of policy files
+	ExecDirs    []string  // where executables without a path are looked for, in this order
+	Semantics   Semantics // ours
+
+	// Capabilities is the bounding set of every command, by the kernel's names; it counts only if HasCapabilities,
+	// since an empty list means none at all and an absent one leaves commands what the helper was started with.
+	Capabilities    []string
+	HasCapabilities bool
+
+	User, Group   string   // whom the helper itself becomes; empty: it stays who it is
+	TrustedGroups []string // groups that may write policy and executables
+
+	UseSyslog      bool
+	SyslogFacility string // in lower case: "syslog", "authpriv", "local3"
+	SyslogLevel    string // in upper case: "ERROR", "INFO"
+
+	DaemonTimeout   time.Duration // idle time after which rootwrap's daemon ends; negative as written
+	RlimitNofile    int           // open files
+	HasRlimitNofile bool          // false: RlimitNofile is the default
+
+	lines map[string]int // where each option stands
+	sum   [sha256.Size]byte
+}
+
+// facilities are the names that Python's SysLogHandler knows.
+var facilities = []string{
+	"auth", "authpriv", "console", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "ntp", "security",
+	"solaris-cron", "syslog", "user", "uucp", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+	"local7",
+}
+
+// levels are the names that Python's logging knows.
+var levels = []string{"CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"}
+
+// maxSeconds keeps a time.Duration from overflowing.
+const maxSeconds = int64(1<<63-1) / int64(time.Second)
+
+// ParseConfig reads the text of a configuration; file is its name for messages. own says that the file is privhelper's
+// own: what it does not know is an error there, and a warning in a file that another program may read too. Errors are
+// of type *Error.
+func ParseConfig(file string, text []byte, own bool) (Config, []Warning, error) {
+	doc, err := parseINI(file, text, true)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	c := Config{
+		File: file, SyslogFacility: "syslog", SyslogLevel: "ERROR", DaemonTimeout: 600 * time.Second, RlimitNofile: 1024,
+		ExecDirs: strings.Split(DefaultPath, ":"), lines: make(map[string]int), sum: sha256.Sum256(text),
+	}
+	var warnings []Warning
+	unknown := func(line int, msg string) error {
+		if own {
+			return &Error{File: file, Line: line, Msg: msg, Value: true}
+		}
+		warnings = append(warnings, Warning{file, line, msg + " and has no effect"})
+		return nil
+	}
+	for _, s := range doc.sections {
+		if err := unknown(s.line, fmt.Sprintf("section [%s] is not known", s.name)); err != nil {
+			return Config{}, nil, err
+		}
+	}
+	if _, ok := doc.defaults.get("filters_path"); !ok {
+		return Config{}, nil, &Error{File: file, Msg: "has no filters_path: write the folders of the policy files into [DEFAULT]"}
+	}
+	for _, it := range doc.defaults.items {
+		c.lines[it.name] = it.line
+		known, err := c.set(it)
+		if err != nil {
+			return Config{}, nil, &Error{File: file, Line: it.line, Msg: err.Error(), Value: true}
+		}
+		if known {
+			continue
+		}
+		if err := unknown(it.line, fmt.Sprintf("option %q is not known", it.name)); err != nil {
+			return Config{}, nil, err
+		}
+	}
+	if err := c.validate(); err != nil {
+		return Config{}, nil, err
+	}
+	return c, warnings, nil
+}
+
+// set takes one option over. The words of its errors are Python's where Python has some.
+func (c *Config) set(it item) (known bool, err error) {
+	switch it.name {
+	case "filters_path":
+		c.FiltersPath = strings.Split(it.value, ",")
+	case "exec_dirs":
+		c.ExecDirs = strings.Split(it.value, ",")
+	case "use_syslog":
+		c.UseSyslog, err = parseBool(it.value)
+	case "syslog_log_facility":
+		c.SyslogFacility, err = parseFacility(it.value)
+	case "syslog_log_level":
+		c.SyslogLevel = strings.ToUpper(it.value)
+		if !slices.Contains(levels, c.SyslogLevel) {
+			err = fmt.Errorf("Unexpected syslog_log_level: '%s'", it.value)
+		}
+	case "daemon_timeout":
+		var n int64
+		n, err = parseInt(it.value)
+		c.DaemonTimeout = time.Duration(max(-maxSeconds, min(n, maxSeconds))) * time.Second
+	case "rlimit_nofile":
+		var n int64
+		n, err = parseInt(it.value)
+		c.RlimitNofile, c.HasRlimitNofile = int(max(-1<<31, min(n, 1<<31-1))), true
+	case "semantics":
+		c.Semantics, err = ParseSemantics(it.value)
+	case "capabilities":
+		c.Capabilities, err = parseCapabilities(it.value)
+		c.HasCapabilities = true
+	case "user":
+		c.User, err = it.value, checkAccount("user", it.value)
+	case "group":
+		c.Group, err = it.value, checkAccount("group", it.value)
+	case "trusted_groups":
+		c.TrustedGroups = strings.FieldsFunc(it.value, func(r rune) bool { return r == ',' || pySpace(r) })
+		for _, g := range c.TrustedGroups {
+			if err == nil {
+				err = checkAccount("trusted_groups", g)
+			}
+		}
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func parseBool(value string) (bool, error) {
+	switch strings.ToLower(value) {
+	case "1", "yes", "true", "on":
+		return true, nil
+	case "0", "no", "false", "off":
+		return false, nil
+	}
+	return false, fmt.Errorf("Not a boolean: %s", value)
+}
+
+func parseInt(value string) (int64, error) {
+	n, ok := pyInt(value)
+	if !ok {
+		return 0, fmt.Errorf("invalid literal for int() with base 10: '%s'", value)
+	}
+	return n, nil
+}
+
+// parseFacility takes the names of facilities and, as rootwrap does, those of SysLogHandler's constants.
+func parseFacility(value string) (string, error) {
+	name := value
+	if rest, ok := strings.CutPrefix(value, "LOG_"); ok && rest == strings.ToUpper(rest) {
+		name = strings.ToLower(rest)
+	}
+	if !slices.Contains(facilities, name) {
+		return "", fmt.Errorf("Unexpected syslog_log_facility: %s", value)
+	}
+	return name, nil
+}
+
+// validate refuses folders that are not absolute paths: relative ones would be looked for below the caller's working
+// directory. rootwrap does so; Oslo leaves such folders out instead.
+func (c *Config) validate() error {
+	if c.Semantics == Oslo {
+		return nil
+	}
+	for option, dirs := range map[string][]string{"filters_path": c.FiltersPath, "exec_dirs": c.ExecDirs} {
+		for _, dir := range dirs {
+			if !isAbs(dir) {
+				return &Error{
+					File: c.File, Line: c.lines[option], Deviation: FileTrust, Value: true,
+					Msg: fmt.Sprintf("%s: %q is not an absolute path (white space around commas counts)", option, dir),
+				}
+			}
+		}
+	}
+	return nil
+}

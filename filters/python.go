@@ -1,0 +1,114 @@
+package filters
+
+import (
+	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What Python's str and int do, where it differs from Go's.
+
+// pySpace is str.isspace of one character: four separators more than Go's.
+func pySpace(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r == ' ' || '\t' <= r && r <= '\r' || 0x1c <= r && r <= 0x1f
+	}
+	return unicode.IsSpace(r)
+}
+
+// strip is str.strip.
+func strip(s string) string {
+	if s == "" || !edge(s[0]) && !edge(s[len(s)-1]) {
+		return s
+	}
+	return strings.TrimFunc(s, pySpace)
+}
+
+// edge reports whether b may belong to white space at the edge of a text.
+func edge(b byte) bool { return b <= ' ' || b >= utf8.RuneSelf }
+
+// pyInt is int(s): white space around, a sign, digits of any script, single underscores between digits. What does not
+// fit an int64 is cut off at its bounds; no process and no limit is that large.
+func pyInt(s string) (int64, bool) {
+	s = strip(s)
+	negative := strings.HasPrefix(s, "-")
+	if negative || strings.HasPrefix(s, "+") {
+		s = s[1:]
+	}
+	var n int64
+	digits, under := 0, true // an underscore may follow a digit alone
+	for _, r := range s {
+		if r == '_' {
+			if under {
+				return 0, false
+			}
+			under = true
+			continue
+		}
+		d, ok := decimal(r)
+		if !ok {
+			return 0, false
+		}
+		under = false
+		digits++
+		if n > (math.MaxInt64-9)/10 {
+			n = math.MaxInt64 / 100
+		}
+		n = n*10 + int64(d)
+	}
+	if digits == 0 || under {
+		return 0, false
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
+}
+
+// decimal returns the value of a decimal digit of any script: Unicode keeps each script's ten in a row, and
+// every range of category Nd begins with a zero.
+func decimal(r rune) (int, bool) {
+	if r < utf8.RuneSelf {
+		return int(r - '0'), '0' <= r && r <= '9'
+	}
+	for _, t := range unicode.Nd.R16 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return int(r-rune(t.Lo)) % 10, true
+		}
+	}
+	for _, t := range unicode.Nd.R32 {
+		if rune(t.Lo) <= r && r <= rune(t.Hi) {
+			return int(r-rune(t.Lo)) % 10, true
+		}
+	}
+	return 0, false
+}
+
+// basename is os.path.basename.
+func basename(path string) string {
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
+
+// joined is os.path.join of a folder and a name that is not absolute.
+func joined(dir, name string) string {
+	if dir == "" || strings.HasSuffix(dir, "/") {
+		return dir + name
+	}
+	return dir + "/" + name
+}
+
+// isAbs is os.path.isabs.
+func isAbs(path string) bool { return strings.HasPrefix(path, "/") }
+
+// fields is [s.strip() for s in value.split(",")], appended to into.
+func fields(into []string, value string) []string {
+	for {
+		field, rest, found := strings.Cut(value, ",")
+		into = append(into, strip(field))
+		if !found {
+			return into
+		}
+		value = rest
+	}
+}

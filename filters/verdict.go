@@ -1,0 +1,75 @@
+package filters
+
+import "slices"
+
+// A Request is what a caller wants to run.
+type Request struct {
+	Argv []string // never empty; the first is the command's name, or its path where a rule gives one
+	Env  []string // NAME=value, judged as if env NAME=value… stood before Argv
+	Dir  string   // the working directory asked for; no rule allows one yet
+}
+
+// An Outcome is what a Verdict comes to. The zero value refuses.
+type Outcome uint8
+
+const (
+	// Unauthorized: no rule allows the command. Exit code 99.
+	Unauthorized Outcome = iota
+	// NotExecutable: a rule allows it, but there is no executable that may be run. Exit code 96.
+	NotExecutable
+	// Match: the command runs as the Verdict says.
+	Match
+)
+
+// String returns the outcome as explain writes it.
+func (o Outcome) String() string {
+	switch o {
+	case NotExecutable:
+		return "not_executable"
+	case Match:
+		return "match"
+	}
+	return "unauthorized"
+}
+
+// A Verdict is a decision. What runs comes from it and never again from the Request. The zero value is a refusal.
+type Verdict struct {
+	Outcome Outcome
+	Rule    *Rule // the rule that allows; of a chain the outer one
+
+	Path  string   // what is executed: absolute, and without links in Strict
+	Argv  []string // argv[0] is the caller's name for it in Strict, so that multi-call programs work, and Path in Oslo
+	Env   []string // NAME=value that the rule adds
+	RunAs string   // "root", a local user, or UID:GID
+	Stdin string   // if not empty: the file that the helper opens, without links, for standard input
+	Kill  *Kill    // if not nil: nothing is executed, the helper sends this signal
+
+	Unsafe []string // in Oslo: names of the deviations by which Strict would have refused
+	Near   []Near   // of a refusal: which rules came near
+
+	reached string // the executable by the path it was found at, links and all
+}
+
+// Near is a rule that almost allowed a command.
+type Near struct {
+	Rule   *Rule // nil where the request itself is refused
+	Reason string
+	// Deviation names why Strict refuses what rootwrap accepts; empty where both refuse.
+	Deviation Deviation
+}
+
+// Command returns Path and the arguments: what explain prints and what rootwrap would execute. It is nil for a refusal.
+func (v Verdict) Command() []string {
+	if v.Outcome != Match {
+		return nil
+	}
+	return slices.Concat([]string{v.Path}, v.Argv[1:])
+}
+
+// Close gives back what the Verdict holds open. It may be called for every Verdict, and is needed for those with Kill.
+func (v Verdict) Close() error {
+	if v.Kill == nil {
+		return nil
+	}
+	return v.Kill.Process.Close()
+}
