@@ -224,3 +224,17 @@ func TestAccepted(t *testing.T) {
 		}
 	}
 }
+
+// TestNaN passes, of any sign and payload, in every width.
+func TestNaN(t *testing.T) {
+	for _, data := range []string{"ca7fc00000", "caffffffff", "ca7f800001", "cb7ff8000000000000", "cbffffffffffffffff", "cb7ff0000000000001"} {
+		var f32 float32
+		var f64 float64
+		if err := planOf[float32](t).Decode(unhex(t, data), nil, &f32); err != nil || f32 == f32 {
+			t.Errorf("%s: %v, %v", data, f32, err)
+		}
+		if err := planOf[float64](t).Decode(unhex(t, data), nil, &f64); err != nil || f64 == f64 {
+			t.Errorf("%s: %v, %v", data, f64, err)
+		}
+	}
+}

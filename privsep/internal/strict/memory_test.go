@@ -107,7 +107,7 @@ func TestAmplification(t *testing.T) {
 		{reflect.TypeFor[map[int]map[int]int](), func(n int) []byte { return keyed(min(n, 1<<16), "80") }},
 	} {
 		p := mustPlan(t, test.typ)
-		for _, n := range []int{1, 7, 8, 9, 15, 29, 100, 897, 1000, 5000, 65536} {
+		for _, n := range []int{1, 7, 8, 9, 29, 897, 1000, 20000} {
 			data := test.bytes(n)
 			estimate := leastMemory(t, p, data)
 			v := reflect.New(test.typ).Interface()
@@ -130,8 +130,8 @@ func TestAmplification(t *testing.T) {
 // leastMemory is the smallest Limits.Memory within which data passes.
 func leastMemory(t *testing.T, p *Plan, data []byte) int {
 	t.Helper()
-	low, high := 1, 1<<40
-	if high = 1 << 30; p.Check(data, 0, Limits{Memory: high}) != nil {
+	low, high := 1, 1<<30
+	if p.Check(data, 0, Limits{Memory: high}) != nil {
 		t.Fatal(p.Check(data, 0, Limits{Memory: high}))
 	}
 	for low < high {
