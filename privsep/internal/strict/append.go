@@ -218,8 +218,20 @@ func (e *encoder) mapping(n *node, v reflect.Value) *Error {
 		}
 		elem.Set(v.MapIndex(key))
 		if err := e.value(n.elem, elem); err != nil {
-			return err.within(fmt.Sprintf("[%q]", fmt.Sprint(key)))
+			return err.within("[" + describe(n.key, key) + "]")
 		}
 	}
 	return nil
+}
+
+// describe shows a key in an error as mapKey.String does.
+func describe(n *node, key reflect.Value) string {
+	switch n.kind {
+	case kindInt:
+		return fmt.Sprint(key.Int())
+	case kindUint:
+		return fmt.Sprint(key.Uint())
+	default:
+		return quote([]byte(key.String()))
+	}
 }

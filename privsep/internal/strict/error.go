@@ -38,9 +38,6 @@ func (e *Error) Unwrap() error {
 
 // within puts a step (a field's name, or an index in brackets) before the path of an error on its way up.
 func (e *Error) within(step string) *Error {
-	if e == nil {
-		return nil
-	}
 	if e.Path != "" && e.Path[0] != '[' {
 		step += "."
 	}

@@ -57,6 +57,16 @@ var golden = []struct {
 		D int       `msgpack:"-"`
 		E struct{}  `msgpack:",omitempty"`
 	}{A: []int{}, B: math.Copysign(0, -1)}, "82 a1 'A 90 a1 'b cb8000000000000000"},
+	{struct {
+		A small      `msgpack:",omitempty"`
+		B small      `msgpack:",omitempty"`
+		C [2]float64 `msgpack:",omitempty"`
+		D [2]float32 `msgpack:",omitempty"`
+		E struct {
+			X int `msgpack:"-"`
+		} `msgpack:",omitempty"`
+	}{B: small{TTL: 1}, C: [2]float64{0, math.Copysign(0, -1)}}, "82 a1 'B 85 a4 'link a0 a3 'mtu 00 a2 'up c2 a3 'mac c0 a3 'ttl 01" +
+		" a1 'C 92 cb0000000000000000 cb8000000000000000"},
 	{time.Duration(-1), "ff"}, {time.Second, "ce3b9aca00"},
 	{time.Unix(0, 0).UTC(), "d6ff00000000"}, {time.Unix(math.MaxUint32, 0).UTC(), "d6ffffffffff"},
 	{time.Unix(0, 1).UTC(), "d7ff0000000400000000"}, {time.Unix(1<<32, 0).UTC(), "d7ff0000000100000000"},
@@ -139,6 +149,8 @@ func TestAppendRefuses(t *testing.T) {
 		{reflect.TypeFor[times](), times{When: []time.Time{time.Unix(minSecond-1, 0)}}, "When[0]: a time outside"},
 		{reflect.TypeFor[times](), times{When: []time.Time{time.Unix(math.MaxInt64, 0)}}, "When[0]: a time outside"},
 		{reflect.TypeFor[zoned](), zoned{Via: map[string]netip.Addr{"a": netip.MustParseAddr("::1%aaaaaaaaaaaaaaaa")}}, `Via["a"]: a zone of 16`},
+		{reflect.TypeFor[map[int8]time.Time](), map[int8]time.Time{-7: time.Unix(maxSecond+1, 0)}, "[-7]: a time outside"},
+		{reflect.TypeFor[map[uint8][]time.Time](), map[uint8][]time.Time{7: {time.Unix(maxSecond+1, 0)}}, "[7][0]: a time outside"},
 		{reflect.TypeFor[[]File](), many, "[253]: more than 253 open files"},
 		{reflect.TypeFor[int](), nil, "nil where int"},
 		{reflect.TypeFor[int](), int8(1), "int8 where int"},
@@ -149,6 +161,20 @@ func TestAppendRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.says) || string(dst) != "dst" || len(files) != 0 {
 			t.Errorf("%v: %q, %d files, error does not say %q: %v", test.plan, dst, len(files), test.says, err)
 		}
+	}
+}
+
+// TestAppendRefusesLengths that msgpack has no way to write: the library would write them modulo 2³². Values of no size
+// make such a slice cheap.
+func TestAppendRefusesLengths(t *testing.T) {
+	if math.MaxInt == math.MaxInt32 {
+		t.Skip("an int of 32 bits holds no such length")
+	}
+	beyond := uint64(math.MaxUint32) + 1
+	v := struct{ Void []struct{} }{make([]struct{}, int(beyond))}
+	_, _, err := mustPlan(t, reflect.TypeOf(v)).Append(nil, &v, nil)
+	if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "Void: a length of 4294967296") {
+		t.Error(err)
 	}
 }
 
