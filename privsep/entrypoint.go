@@ -1,0 +1,122 @@
+package privsep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+
+	"github.com/privhelper/privhelper/privsep/internal/strict"
+)
+
+// An Entrypoint is a typed Go function that runs in the root helper. Args and Reply are structs, or any type that can
+// travel: booleans, integers, floats, strings, byte slices, slices, arrays, maps with string or integer keys, pointers,
+// time.Time, time.Duration, netip addresses, File, and structs of these. Use Void for nothing.
+//
+// The zero Entrypoint is of no use: make one with NewEntrypoint. An Entrypoint is a value and safe for concurrent use.
+type Entrypoint[Args, Reply any] struct {
+	context *Context
+	name    string
+	args    *strict.Plan
+	reply   *strict.Plan
+}
+
+// NewEntrypoint declares an entrypoint of a context. It panics if the name is taken or malformed, and if Args or Reply
+// holds something that cannot travel: interfaces, functions, channels, recursive types, unexported fields, types with
+// an encoding of their own.
+func NewEntrypoint[Args, Reply any](c *Context, name string) Entrypoint[Args, Reply] {
+	mustBeName("entrypoint", name)
+	full := c.name + "." + name
+	e := Entrypoint[Args, Reply]{
+		context: c,
+		name:    full,
+		args:    mustPlan(full, "arguments", reflect.TypeFor[Args]()),
+		reply:   mustPlan(full, "reply", reflect.TypeFor[Reply]()),
+	}
+	c.declare(e.declaration())
+	return e
+}
+
+func mustPlan(entrypoint, what string, t reflect.Type) *strict.Plan {
+	plan, err := strict.NewPlan(t, reflect.TypeFor[File]())
+	if err != nil {
+		panic(fmt.Sprintf("privsep: entrypoint %s: %s: %v", entrypoint, what, err))
+	}
+	return plan
+}
+
+// Name returns the name on the wire, "context.entrypoint".
+func (e Entrypoint[Args, Reply]) Name() string { return e.name }
+
+// Context returns the context that declares the entrypoint.
+func (e Entrypoint[Args, Reply]) Context() *Context { return e.context }
+
+func (e Entrypoint[Args, Reply]) declaration() Declaration {
+	return Declaration{Name: e.name, Fingerprint: e.args.Fingerprint() + " -> " + e.reply.Fingerprint()}
+}
+
+// Call runs the entrypoint in the helper that c speaks with and returns its reply. The context's deadline and its end
+// reach the handler. Files in args stay the caller's; Files in the reply become the caller's to close.
+//
+// An error is a *CallError: its Outcome says whether the handler may have run, and errors.Is finds the handler's errno,
+// context.DeadlineExceeded, context.Canceled, a Code, and the errors that the context declared with NewError.
+func (e Entrypoint[Args, Reply]) Call(ctx context.Context, c Caller, args Args) (Reply, error) {
+	var reply Reply
+	data, files, err := e.args.Append(nil, args, nil)
+	if err != nil {
+		return reply, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: NotSent, Message: err.Error()}
+	}
+	answer, err := c.Do(ctx, Request{Entrypoint: e.name, Args: data, Files: files})
+	if err != nil {
+		return reply, err
+	}
+	if err := e.reply.Decode(answer.Data, answer.Files, &reply); err != nil {
+		closeAll(answer.Files)
+		return reply, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeInternal), Outcome: Answered,
+			Message: "the helper's reply does not fit: " + err.Error()}
+	}
+	return reply, nil
+}
+
+// codeOf is the code for data that did not travel: otherwise, unless it was well formed and too large.
+func codeOf(err error, otherwise Code) Code {
+	if errors.Is(err, strict.ErrTooLarge) {
+		return CodeTooLarge
+	}
+	return otherwise
+}
+
+// A Handler is what a helper keeps for an entrypoint once its types are erased: it decodes, runs and encodes. The files
+// it returns are the daemon's to close after they were sent.
+type Handler struct {
+	Declaration
+	Run func(ctx context.Context, args []byte, files []*os.File) (reply []byte, out []*os.File, err error)
+}
+
+// Bind joins an entrypoint with the function that does its work. It is daemon.Handle's half of the contract; programs
+// call that.
+func (e Entrypoint[Args, Reply]) Bind(run func(context.Context, Args) (Reply, error)) Handler {
+	return Handler{Declaration: e.declaration(), Run: func(ctx context.Context, data []byte, files []*os.File) ([]byte, []*os.File, error) {
+		var args Args
+		if err := e.args.Decode(data, files, &args); err != nil {
+			return nil, nil, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: Answered, Message: err.Error()}
+		}
+		reply, err := run(ctx, args)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, passed, err := e.reply.Append(nil, reply, nil)
+		if err != nil { // passed is empty: files of a reply that cannot travel are closed as garbage, by os.File itself
+			return nil, nil, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeFailed), Outcome: Answered,
+				Message: "the handler's reply cannot travel: " + err.Error()}
+		}
+		return out, passed, nil
+	}}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
