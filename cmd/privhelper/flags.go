@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/privhelper/privhelper/filters"
+)
+
+// flags are what the subcommands take before a command line. Each takes some.
+type flags struct {
+	config    string
+	semantics *filters.Semantics
+	json      bool
+	untrusted bool
+	args      []string // what follows
+}
+
+// parseFlags reads flags up to --, the first argument that is none, or the end. The package flag is not used: it takes
+// -config for --config, and goes on to read a command's own arguments.
+func parseFlags(args []string, allowed string) (f flags, err error) {
+	f.config = defaultConfig
+	for len(args) > 0 {
+		name, value, hasValue := strings.Cut(args[0], "=")
+		if args[0] == "--" {
+			f.args = args[1:]
+			return f, nil
+		}
+		if !strings.HasPrefix(name, "-") {
+			break
+		}
+		if !strings.Contains(" "+allowed+" ", " "+name+" ") {
+			return f, fmt.Errorf("no option %s here; a command that begins with - comes after --", name)
+		}
+		args = args[1:]
+		if name == "--config" || name == "--semantics" {
+			if !hasValue {
+				if len(args) == 0 {
+					return f, fmt.Errorf("%s needs a value", name)
+				}
+				value, args = args[0], args[1:]
+			}
+		} else if hasValue {
+			return f, fmt.Errorf("%s takes no value", name)
+		}
+		switch name {
+		case "--config":
+			f.config = value
+		case "--semantics":
+			s, err := filters.ParseSemantics(value)
+			if err != nil {
+				return f, err
+			}
+			f.semantics = &s
+		case "--json":
+			f.json = true
+		case "--untrusted-files":
+			f.untrusted = true
+		}
+	}
+	f.args = args
+	return f, nil
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// A Launcher starts the helper's process. The ones below are all there are.
+type Launcher interface {
+	// launch starts the helper with one end of a socketpair as its standard input and returns the other.
+	launch(*slog.Logger) (*process, *os.File, error)
+}
+
+// Prefix starts the helper through a program that gives privileges, as OpenStack's services do with their
+// root_helper. Sudo and Doas make the common ones.
+type Prefix struct {
+	Command []string // for example sudo -n; the first is looked up in PATH
+	Path    string   // the helper, absolute
+	Args    []string // its arguments
+	hint    string
+}
+
+// Sudo starts the helper by `sudo -n PATH ARGS`.
+func Sudo(path string, args ...string) *Prefix {
+	return &Prefix{Command: []string{"sudo", "-n"}, Path: path, Args: args,
+		hint: fmt.Sprintf("write into /etc/sudoers.d/privhelper:\n\n\t%s ALL=(root) NOPASSWD: %s\n", userName(), line(path, args))}
+}
+
+// Doas starts the helper by `doas -n PATH ARGS`.
+func Doas(path string, args ...string) *Prefix {
+	hint := fmt.Sprintf("write into /etc/doas.conf:\n\n\tpermit nopass %s as root cmd %s", userName(), path)
+	if len(args) > 0 {
+		hint += " args " + strings.Join(args, " ")
+	}
+	return &Prefix{Command: []string{"doas", "-n"}, Path: path, Args: args, hint: hint + "\n"}
+}
+
+func line(path string, args []string) string {
+	return strings.Join(append([]string{path}, args...), " ")
+}
+
+// userName is who sudo sees, by number where it has no name.
+func userName() string {
+	text, _ := os.ReadFile("/etc/passwd")
+	for l := range strings.Lines(string(text)) {
+		f := strings.Split(l, ":")
+		if len(f) > 2 && f[2] == fmt.Sprint(os.Getuid()) {
+			return f[0]
+		}
+	}
+	return fmt.Sprintf("#%d", os.Getuid())
+}
+
+func (p *Prefix) launch(log *slog.Logger) (*process, *os.File, error) {
+	argv := append(append([]string{}, p.Command...), p.Path)
+	return start(spawnOptions{argv: append(argv, p.Args...), hint: p.hint, log: log})
+}
+
+// Direct starts the helper as the service's own user. For a service that is root still and is about to give root up
+// (confine.Become), a starter stays behind as root, from which a helper that died is started again; it is the helper's
+// program, takes nothing from the service but sockets, and ends with it.
+type Direct struct {
+	Path string   // the helper, absolute
+	Args []string // its arguments
+
+	starter *starter
+}
+
+func (d *Direct) launch(log *slog.Logger) (*process, *os.File, error) {
+	if d.starter == nil && os.Geteuid() != 0 {
+		return start(spawnOptions{argv: append([]string{d.Path}, d.Args...), log: log})
+	}
+	if d.starter == nil {
+		s, err := newStarter(d.Path, d.Args, log)
+		if err != nil {
+			return nil, nil, err
+		}
+		d.starter = s
+	}
+	return d.starter.launch()
+}
+
+func (d *Direct) close() {
+	if d.starter != nil {
+		d.starter.close()
+	}
+}
+
+// UserNamespace starts the helper as root of a user namespace of its own, without root anywhere: for demonstrations,
+// tests and rootless containers. Its capabilities hold within the namespace only.
+type UserNamespace struct {
+	Path    string   // the helper, absolute
+	Args    []string // its arguments
+	Network bool     // a network namespace too, in which it may do as it likes
+}
+
+func (u *UserNamespace) launch(log *slog.Logger) (*process, *os.File, error) {
+	return start(spawnOptions{argv: append([]string{u.Path}, u.Args...), namespace: true, network: u.Network, log: log})
+}

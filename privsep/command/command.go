@@ -1,0 +1,50 @@
+// Package command is the contract of one filtered command: what a client asks for and what it learns afterwards. Both
+// sides link it; clients use it through client.Cmd, helpers through privsep/daemon/rootwrap.
+package command
+
+import (
+	"time"
+
+	"github.com/privhelper/privhelper/privsep"
+)
+
+// Context names commands on the wire. It keeps no capability: what a helper that runs commands keeps is computed from
+// its policy.
+var Context = privsep.NewContext("command")
+
+// Run runs one command line, if policy allows it.
+var Run = privsep.NewEntrypoint[Request, Result](Context, "run")
+
+// A Request is a command line and the three open files that become its standard streams. The streams are the client's
+// own descriptors, so that no output passes through the helper; one that is not set is /dev/null.
+type Request struct {
+	Argv   []string     `msgpack:"argv"`
+	Env    []string     `msgpack:"env,omitempty"` // NAME=value; refused unless the rule allows each
+	Dir    string       `msgpack:"dir,omitempty"` // refused unless the rule allows it
+	Stdin  privsep.File `msgpack:"stdin,omitempty"`
+	Stdout privsep.File `msgpack:"stdout,omitempty"`
+	Stderr privsep.File `msgpack:"stderr,omitempty"`
+}
+
+// A Result says how a command ended.
+type Result struct {
+	PID    int    `msgpack:"pid"`    // as the helper saw it; 0 where the helper did the work itself (KillFilter)
+	Rule   string `msgpack:"rule"`   // the rule that allowed it
+	Code   int    `msgpack:"code"`   // exit code, −1 where a signal ended it
+	Signal int    `msgpack:"signal"` // the signal that ended it, or 0
+	Core   bool   `msgpack:"core"`   // it left a core file
+	Usage  Usage  `msgpack:"usage"`
+}
+
+// Usage is what the command and the children it waited for have used: getrusage(2).
+type Usage struct {
+	User    time.Duration `msgpack:"user"`
+	System  time.Duration `msgpack:"system"`
+	MaxRSS  int64         `msgpack:"maxrss"` // KiB
+	Minflt  int64         `msgpack:"minflt"`
+	Majflt  int64         `msgpack:"majflt"`
+	Inblock int64         `msgpack:"inblock"`
+	Oublock int64         `msgpack:"oublock"`
+	Nvcsw   int64         `msgpack:"nvcsw"`
+	Nivcsw  int64         `msgpack:"nivcsw"`
+}

@@ -1,0 +1,141 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// A call is one request of the client from its CALL to its answer, and on until its handler has returned.
+type call struct {
+	server  *server
+	id      uint64
+	handler privsep.Handler
+	args    []byte
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	settled func() bool // from now on nobody answers in the handler's place
+	signals chan syscall.Signal
+
+	mu       sync.Mutex
+	files    []*os.File // to be closed when the handler returns
+	answered bool
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// Detach takes an open file of the arguments out of the daemon's hands: it stays open when the handler returns, and is
+// the handler's to close. A file that did not come with this call is returned as it is.
+func Detach(ctx context.Context, f privsep.File) *os.File {
+	if c := callOf(ctx); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if i := slices.Index(c.files, f.File); i >= 0 {
+			c.files = slices.Delete(c.files, i, i+1)
+		}
+	}
+	return f.File
+}
+
+// closeFiles closes what came with the call and was not detached.
+func (c *call) closeFiles() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	closeAll(c.files)
+	c.files = nil
+}
+
+// answer sends the call's one answer, if it has not been sent. It reports whether this was it.
+func (c *call) answer(m wire.Message, files []*os.File) bool {
+	c.mu.Lock()
+	first := !c.answered
+	c.answered = true
+	c.mu.Unlock()
+	if first {
+		c.server.answered(c)
+		c.server.send(m, files)
+	}
+	return first
+}
+
+// fail answers with an error.
+func (c *call) fail(err error) bool {
+	e := privsep.ErrorFrom(c.handler.Name, err)
+	return c.answer(wire.Error{ID: c.id, Code: e.Code, Errno: e.Errno, Message: e.Message}, nil)
+}
+
+// Started tells the client that the call has started a command. It is for handlers that run one.
+func Started(ctx context.Context, pid int, rule string) {
+	if c := callOf(ctx); c != nil {
+		c.server.send(wire.Started{ID: c.id, PID: pid, Rule: rule}, nil)
+	}
+}
+
+// Signals returns the signals that the client sends to the call's command; nil where there is no client.
+func Signals(ctx context.Context) <-chan syscall.Signal {
+	if c := callOf(ctx); c != nil {
+		return c.signals
+	}
+	return nil
+}
+
+// Caller returns a Caller by which a handler calls another handler of the same helper: in place, on its own goroutine
+// and in its own slot, so that handlers which call each other cannot wait for each other's slots. Arguments and replies
+// are copied as if they had travelled, open files included. Outside of a handler every call fails with CodeNoEntrypoint.
+func Caller(ctx context.Context) privsep.Caller { return inPlace{callOf(ctx)} }
+
+type inPlace struct{ of *call }
+
+func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, error) {
+	if p.of == nil {
+		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeNoEntrypoint, Outcome: privsep.NotSent,
+			Message: "called outside of a handler"}
+	}
+	h, found := p.of.server.daemon.handlers[r.Entrypoint]
+	if !found {
+		return privsep.Answer{}, noEntrypoint(r.Entrypoint)
+	}
+	files, err := duplicate(r.Files)
+	if err != nil {
+		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeBadArguments, Outcome: privsep.NotSent, Message: err.Error()}
+	}
+	defer closeAll(files)
+	reply, out, err := h.Run(ctx, r.Args, files)
+	if err != nil {
+		return privsep.Answer{}, privsep.ErrorFrom(r.Entrypoint, err)
+	}
+	// The reply's files are the handler's own, handed over as they would be to a client. One that was among the
+	// arguments closes with them, so it is copied.
+	for i, f := range out {
+		if slices.Contains(files, f) {
+			again, err := duplicate([]*os.File{f})
+			if err != nil {
+				closeAll(out)
+				return privsep.Answer{}, privsep.ErrorFrom(r.Entrypoint, err)
+			}
+			out[i] = again[0]
+		}
+	}
+	return privsep.Answer{Data: reply, Files: out}, nil
+}
+
+func noEntrypoint(name string) *privsep.CallError {
+	return &privsep.CallError{Entrypoint: name, Code: privsep.CodeNoEntrypoint, Outcome: privsep.Answered,
+		Message: "this helper has no such entrypoint"}
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}

@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// maxLogs is how many records wait for a client that does not read. Later ones are counted and dropped: a log never
+// holds up a call.
+const maxLogs = 256
+
+// logQueue carries records to the client on a goroutine of its own.
+type logQueue struct {
+	records chan wire.Log
+	dropped atomic.Uint64
+	done    chan struct{}
+}
+
+func newLogQueue(send func(wire.Log)) *logQueue {
+	q := &logQueue{records: make(chan wire.Log, maxLogs), done: make(chan struct{})}
+	go func() {
+		for {
+			select {
+			case m := <-q.records:
+				m.Dropped = q.dropped.Swap(0)
+				send(m)
+			case <-q.done:
+				return
+			}
+		}
+	}()
+	return q
+}
+
+func (q *logQueue) add(m wire.Log) {
+	select {
+	case q.records <- m:
+	default:
+		q.dropped.Add(1)
+	}
+}
+
+func (q *logQueue) close() { close(q.done) }
+
+// Log returns the logger of a handler: its records arrive in the client's logger, with the call they belong to. Outside
+// of a handler it is slog's default. It never blocks; records that the client does not read in time are counted.
+func Log(ctx context.Context) *slog.Logger {
+	c := callOf(ctx)
+	if c == nil {
+		return slog.Default()
+	}
+	return slog.New(&logHandler{queue: c.server.logs, call: c.id})
+}
+
+// logHandler is a slog.Handler that writes LOG messages.
+type logHandler struct {
+	queue *logQueue
+	call  uint64
+	path  []string
+	attrs []wire.LogAttr
+}
+
+func (h *logHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	m := wire.Log{Call: h.call, Level: r.Level, Time: r.Time, Message: clip(r.Message), Attrs: h.attrs[:len(h.attrs):len(h.attrs)]}
+	r.Attrs(func(a slog.Attr) bool {
+		m.Attrs = appendAttr(m.Attrs, h.path, a)
+		return true
+	})
+	if len(m.Attrs) > maxAttrs {
+		m.Attrs = m.Attrs[:maxAttrs]
+	}
+	h.queue.add(m)
+	return nil
+}
+
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	with := *h
+	with.attrs = h.attrs[:len(h.attrs):len(h.attrs)]
+	for _, a := range attrs {
+		with.attrs = appendAttr(with.attrs, h.path, a)
+	}
+	return &with
+}
+
+func (h *logHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	with := *h
+	with.path = append(h.path[:len(h.path):len(h.path)], name)
+	return &with
+}
+
+// The bounds of a record, below those of the wire.
+const (
+	maxAttrs = 128
+	maxDepth = 8
+	maxText  = 32 << 10
+)
+
+func clip(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
+}
+
+// appendAttr adds an attribute with the path of its groups. Groups within groups become longer paths.
+func appendAttr(to []wire.LogAttr, path []string, a slog.Attr) []wire.LogAttr {
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindGroup {
+		if a.Key != "" && len(path) < maxDepth {
+			path = append(path[:len(path):len(path)], clip(a.Key))
+		}
+		for _, inner := range v.Group() {
+			to = appendAttr(to, path, inner)
+		}
+		return to
+	}
+	switch v.Kind() {
+	case slog.KindInt64, slog.KindUint64, slog.KindBool, slog.KindDuration:
+	default:
+		v = slog.StringValue(clip(v.String()))
+	}
+	return append(to, wire.LogAttr{Path: append(path[:len(path):len(path)], clip(a.Key)), Value: v})
+}

@@ -1,0 +1,145 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/internal/spawn"
+	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// exitConfig is the exit code of a helper that did not come to serve: rootwrap's code for a bad configuration.
+const exitConfig = 97
+
+// Main is a helper's whole life: it starts up, serves the client on standard input, and ends the process when the
+// client is gone. An error of the start goes to standard error, where the client finds it, and nothing is served.
+func (d *Daemon) Main() {
+	if err := d.run(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
+		os.Exit(exitConfig)
+	}
+	os.Exit(0)
+}
+
+// run is the start-up, in the order that its safety rests on. No byte of the client is read before verify returned.
+func (d *Daemon) run() error {
+	if err := spawn.CloseOnExecFrom3(); err != nil {
+		return err
+	}
+	kind, peer, err := socketPeer(0)
+	if err != nil {
+		return err
+	}
+	if kind == unix.SOCK_SEQPACKET {
+		return starter(0)
+	}
+	peer, err = peer.mayAsk(d.opt.ClientUID, os.Getenv("SUDO_UID"))
+	if err != nil {
+		return err
+	}
+	os.Clearenv()
+	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+	spec := confine.Spec{User: d.opt.User, NoNewPrivs: d.opt.Commands == nil}
+	if d.opt.Context != nil {
+		spec.Keep = d.opt.Context.Capabilities()
+	}
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Load(); err != nil {
+			return err
+		}
+		keep, bounding, user := d.opt.Commands.Confinement()
+		spec.Commands, spec.Keep, spec.Bounding = true, spec.Keep|keep|bounding, bounding
+		if user != nil {
+			spec.User = user
+		}
+	}
+	if err := d.complete(); err != nil {
+		return err
+	}
+	conn, err := takeStandardInput()
+	if err != nil {
+		return err
+	}
+	if err := confine.Apply(spec); err != nil {
+		return fmt.Errorf("confine: %w", err)
+	}
+	if err := confine.Verify(spec); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Start(peer); err != nil {
+			return err
+		}
+		defer d.opt.Commands.Close()
+	}
+	hello, err := d.hello(spec)
+	if err != nil {
+		return err
+	}
+	return d.serve(context.Background(), conn, hello)
+}
+
+// hello describes the helper as the kernel shows it after it was confined.
+func (d *Daemon) hello(spec confine.Spec) (wire.Hello, error) {
+	status, err := confine.ReadStatus(0, 0)
+	if err != nil {
+		return wire.Hello{}, err
+	}
+	h := wire.Hello{PID: status.PID, UID: status.UID.Effective, GID: status.GID.Effective, Groups: status.Groups,
+		Keep: status.Permitted, Bounding: spec.Bounding, NoNewPrivs: status.NoNewPrivs}
+	if d.opt.Commands != nil {
+		h.Policy, h.Trees = d.opt.Commands.Describe()
+	} else {
+		h.Bounding = status.Bounding
+	}
+	return h, nil
+}
+
+// takeStandardInput makes a connection of descriptor 0 and leaves /dev/null in its place, so that no file that is
+// opened later becomes somebody's standard input.
+func takeStandardInput() (*wire.Conn, error) {
+	fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: os.DevNull, Err: err}
+	}
+	defer unix.Close(null)
+	if err := unix.Dup3(null, 0, 0); err != nil {
+		return nil, os.NewSyscallError("dup3", err)
+	}
+	return wire.NewConn(os.NewFile(uintptr(fd), "client"), wire.FromHelper)
+}
+
+// Serve answers one client on a connected stream socket in this process as it is, without confining anything: for
+// tests that need no root (privseptest). It returns when the client is gone.
+func (d *Daemon) Serve(ctx context.Context, socket *os.File) error {
+	if err := d.complete(); err != nil {
+		return err
+	}
+	conn, err := wire.NewConn(socket, wire.FromHelper)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, conn.Shutdown)
+	defer stop()
+	defer conn.Close()
+	hello := wire.Hello{PID: os.Getpid(), UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Load(); err != nil {
+			return err
+		}
+		if err := d.opt.Commands.Start(Peer{PID: os.Getpid(), UID: hello.UID, GID: hello.GID}); err != nil {
+			return err
+		}
+		defer d.opt.Commands.Close()
+		hello.Policy, hello.Trees = d.opt.Commands.Describe()
+	}
+	return d.serve(ctx, conn, hello)
+}
