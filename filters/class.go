@@ -51,7 +51,7 @@ var notClasses = map[string]bool{
 // A builder makes the rules of one policy.
 type builder struct {
 	semantics Semantics
-	patterns  map[string]patternOrError
+	patterns  map[string]pattern
 	warn      func(file string, line int, msg string)
 }
 

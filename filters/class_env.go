@@ -17,6 +17,7 @@ func buildEnv(b *builder, r *Rule) error {
 	k := &env{}
 	r.kind = k
 	vars := assignments(r.Args)
+	k.names, k.values = make([]string, 0, vars), make([]string, 0, vars)
 	for _, v := range r.Args[:vars] {
 		name, _, _ := strings.Cut(v, "=")
 		if slices.Contains(k.names, name) {

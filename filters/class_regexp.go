@@ -6,15 +6,30 @@ import (
 	"github.com/privhelper/privhelper/filters/internal/pyre"
 )
 
-// A pattern is one argument's regular expression. In Oslo it is parsed when it is first needed and one that Python
-// would not compile matches nothing; in Strict it is parsed at load and refuses the policy.
-type patternOrError struct {
-	p   *pyre.Pattern
-	err error
+// A pattern is one argument's regular expression. In Oslo it is parsed when the policy is, and one that Python would not
+// compile matches nothing; in Strict such a one refuses the policy.
+type pattern struct {
+	text string
+	re   *pyre.Pattern // nil for a literal, as most are, and for an error
+	err  error
+}
+
+// match reports whether an argument matches.
+func (p *pattern) match(arg string, s Semantics) bool {
+	switch {
+	case p.err != nil:
+		return false
+	case p.re != nil:
+		return p.re.Match(arg)
+	}
+	return arg == p.text || s == Oslo && strings.HasSuffix(arg, "\n") && arg[:len(arg)-1] == p.text
 }
 
 // pattern parses text once for all the rules that have it.
-func (b *builder) pattern(text string) patternOrError {
+func (b *builder) pattern(text string) pattern {
+	if pyre.Literal(text) {
+		return pattern{text: text}
+	}
 	if p, ok := b.patterns[text]; ok {
 		return p
 	}
@@ -22,8 +37,8 @@ func (b *builder) pattern(text string) patternOrError {
 	if b.semantics == Oslo {
 		anchor = pyre.Rootwrap
 	}
-	var p patternOrError
-	p.p, p.err = pyre.Compile(text, anchor)
+	p := pattern{text: text}
+	p.re, p.err = pyre.Compile(text, anchor)
 	b.patterns[text] = p
 	return p
 }
@@ -31,7 +46,7 @@ func (b *builder) pattern(text string) patternOrError {
 // regExp matches each argument, the command's name included, with a pattern of its own. prefix says that more arguments
 // may follow: an inner command, which another rule must allow.
 type regExp struct {
-	patterns []patternOrError
+	patterns []pattern
 	prefix   bool
 }
 
@@ -44,7 +59,7 @@ func buildChainingRegExp(b *builder, r *Rule) error {
 
 func (b *builder) regExp(r *Rule, prefix bool) error {
 	r.executable()
-	k := &regExp{prefix: prefix, patterns: make([]patternOrError, len(r.Args))}
+	k := &regExp{prefix: prefix, patterns: make([]pattern, len(r.Args))}
 	r.kind = k
 	for i, text := range r.Args {
 		k.patterns[i] = b.pattern(text)
@@ -65,8 +80,8 @@ func (k *regExp) match(q *query, r *Rule, args []string, out *found) bool {
 		}
 		return false
 	}
-	for i, p := range k.patterns {
-		if p.err == nil && p.p.Match(args[i]) {
+	for i := range k.patterns {
+		if k.patterns[i].match(args[i], q.policy.semantics) {
 			continue
 		}
 		if q.explain {
@@ -116,7 +131,11 @@ func (k *regExp) keys(r *Rule, ix *index) {
 	if k.patterns[0].err != nil {
 		return
 	}
-	if text, literal := k.patterns[0].p.Prefix(); literal {
+	if k.patterns[0].re == nil {
+		ix.name(k.patterns[0].text, r)
+		return
+	}
+	if text, literal := k.patterns[0].re.Prefix(); literal {
 		ix.name(text, r)
 	} else {
 		ix.begins(text, r)

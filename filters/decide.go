@@ -65,6 +65,8 @@ type query struct {
 	explain bool
 	near    []Near
 
+	found found // by the rule that is being asked; here and not on the stack, as kinds are called by an interface
+
 	// Of the rule that is being asked:
 	reason    string
 	deviation Deviation
@@ -160,16 +162,16 @@ func (q *query) view(args []string, lo, hi int, outer *Rule) Verdict {
 
 // ask asks one rule.
 func (q *query) ask(r *Rule, args []string, outer *Rule) Verdict {
+	q.found = found{}
+	f := &q.found
 	if outer != nil && r.RunAs != outer.RunAs {
-		var f found
-		if q.explain && r.kind.match(q, r, args, &f) {
-			f.close()
+		if q.explain && r.kind.match(q, r, args, f) {
+			_ = Verdict{Kill: f.kill}.Close()
 			q.no(ChainInner, "it allows the inner command as %s, and the rule before it is for %s", r.RunAs, outer.RunAs)
 		}
 		return Verdict{}
 	}
-	var f found
-	if !r.kind.match(q, r, args, &f) {
+	if !r.kind.match(q, r, args, f) {
 		return Verdict{}
 	}
 	v := Verdict{Outcome: Match, Rule: r, RunAs: r.RunAs, Argv: f.argv, Env: f.env, Stdin: f.stdin, Kill: f.kill}
@@ -188,8 +190,6 @@ func (q *query) ask(r *Rule, args []string, outer *Rule) Verdict {
 	}
 	return q.complete(v)
 }
-
-func (f *found) close() { _ = Verdict{Kill: f.kill}.Close() }
 
 // complete finds the executable of a match.
 func (q *query) complete(v Verdict) Verdict {

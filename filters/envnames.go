@@ -18,7 +18,13 @@ var unsafeEnvNames = strings.Fields(`
 	GIT_* SSH_ASKPASS EDITOR VISUAL PAGER LESSOPEN LESSCLOSE`)
 
 func unsafeEnvName(name string) bool {
+	if name == "" {
+		return false
+	}
 	for _, bad := range unsafeEnvNames {
+		if bad[0] != name[0] {
+			continue
+		}
 		if prefix, ok := strings.CutSuffix(bad, "*"); ok && strings.HasPrefix(name, prefix) || name == bad {
 			return true
 		}

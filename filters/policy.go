@@ -50,7 +50,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 		return nil, nil, err
 	}
 	var warnings []Warning
-	b := &builder{semantics: cfg.Semantics, patterns: make(map[string]patternOrError)}
+	b := &builder{semantics: cfg.Semantics, patterns: make(map[string]pattern)}
 	b.warn = func(file string, line int, msg string) { warnings = append(warnings, Warning{file, line, msg}) }
 	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files)}
 	for _, dir := range cfg.ExecDirs {

@@ -19,6 +19,9 @@ func pySpace(r rune) bool {
 
 // strip is str.strip.
 func strip(s string) string {
+	for s != "" && s[0] == ' ' {
+		s = s[1:]
+	}
 	if s == "" || !edge(s[0]) && !edge(s[len(s)-1]) {
 		return s
 	}
@@ -104,11 +107,11 @@ func isAbs(path string) bool { return strings.HasPrefix(path, "/") }
 // fields is [s.strip() for s in value.split(",")], appended to into.
 func fields(into []string, value string) []string {
 	for {
-		field, rest, found := strings.Cut(value, ",")
-		into = append(into, strip(field))
-		if !found {
-			return into
+		i := strings.IndexByte(value, ',')
+		if i < 0 {
+			return append(into, strip(value))
 		}
-		value = rest
+		into = append(into, strip(value[:i]))
+		value = value[i+1:]
 	}
 }

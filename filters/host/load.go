@@ -43,6 +43,8 @@ type Options struct {
 	Owners []uint32
 	// Handed are files that the launcher checked before it entered a user namespace; see trust.Rules.
 	Handed []*os.File
+	// Semantics, if not nil, takes the place of the configuration's. Only explain may set it: it asks what would be.
+	Semantics *filters.Semantics
 }
 
 // Loaded is all that a helper needs to decide.
@@ -78,6 +80,9 @@ func Load(configPath string, opt Options) (*Loaded, error) {
 	l := &Loaded{Files: []string{path}, users: make(map[string]lookup)}
 	if l.Config, l.Warnings, err = filters.ParseConfig(configPath, text, filepath.Base(path) == OwnConfig); err != nil {
 		return nil, err
+	}
+	if opt.Semantics != nil {
+		l.Config.Semantics = *opt.Semantics
 	}
 	if l.accounts, err = readAccounts(); err != nil {
 		return nil, err

@@ -44,10 +44,22 @@ type Pattern struct {
 	full   *regexp2.Regexp
 }
 
+// Literal reports whether a pattern has nothing special in it: with Whole it matches itself, with Rootwrap itself and
+// itself with a last newline.
+func Literal(pattern string) bool {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '\\', '.', '^', '$', '*', '+', '?', '{', '}', '[', ']', '|', '(', ')':
+			return false
+		}
+	}
+	return true
+}
+
 // Compile parses a pattern. The error says what Python's re would not accept; \N{name} and groups nested more than 200
 // deep are refused though Python takes them.
 func Compile(pattern string, anchor Anchor) (*Pattern, error) {
-	if !strings.ContainsAny(pattern, `\.^$*+?{}[]|()`) {
+	if Literal(pattern) {
 		return &Pattern{anchor: anchor, quick: quick{ok: true, prefix: pattern}}, nil
 	}
 	if anchor == Rootwrap {

@@ -1,0 +1,77 @@
+package filters_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/privhelper/privhelper/filters"
+)
+
+// rulesFor writes n rules as policies have them: half literal commands, the rest with patterns, environments and paths.
+func rulesFor(n int) string {
+	var b strings.Builder
+	for i := range n {
+		switch i % 8 {
+		case 0, 1, 2, 3:
+			fmt.Fprintf(&b, "r%d: CommandFilter, cmd%d, root\n", i, i)
+		case 4, 5:
+			fmt.Fprintf(&b, "r%d: RegExpFilter, cmd%d, root, cmd%d, -c, \\d+, /dev/[a-z]+(/[a-z]+)*, .*\n", i, i, i)
+		case 6:
+			fmt.Fprintf(&b, "r%d: EnvFilter, env, root, LC_ALL=C, TAG=, cmd%d\n", i, i)
+		case 7:
+			fmt.Fprintf(&b, "r%d: PathFilter, cmd%d, root, pass, /var/lib/x%d\n", i, i, i)
+		}
+	}
+	return b.String()
+}
+
+func BenchmarkDecide(b *testing.B) {
+	m := &fake{}
+	for _, n := range []int{10, 1000, 10000} {
+		last := n - n%8 - 8
+		requests := []struct {
+			name string
+			argv []string
+			want filters.Outcome
+		}{
+			{"literal", []string{fmt.Sprintf("cmd%d", last), "x"}, filters.Match},
+			{"pattern", []string{fmt.Sprintf("cmd%d", last+4), "-c", "12", "/dev/mapper/a", "b"}, filters.Match},
+			{"env", []string{"env", "LC_ALL=C", "TAG=x", fmt.Sprintf("cmd%d", last+6), "b"}, filters.Match},
+			{"refused", []string{"nosuchcommand", "a", "b"}, filters.Unauthorized},
+		}
+		for _, semantics := range []filters.Semantics{filters.Strict, filters.Oslo} {
+			p, _, err := policy(semantics, rulesFor(n))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range requests {
+				b.Run(fmt.Sprintf("%s/%s/%d", r.name, semantics, n), func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if v := p.Decide(m, filters.Request{Argv: r.argv}); v.Outcome != r.want {
+							b.Fatal(v)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkParsePolicy(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		text := []byte("[Filters]\n" + rulesFor(n))
+		for _, semantics := range []filters.Semantics{filters.Strict, filters.Oslo} {
+			b.Run(fmt.Sprintf("%s/%d", semantics, n), func(b *testing.B) {
+				b.ReportAllocs()
+				cfg := filters.Config{ExecDirs: []string{"/usr/sbin"}, Semantics: semantics}
+				for b.Loop() {
+					if _, _, err := filters.ParsePolicy(cfg, []filters.Source{{File: "x.filters", Text: text}}); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
