@@ -1,0 +1,163 @@
+package wire
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"syscall"
+	"time"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/strict"
+)
+
+// fields reads a body's elements one by one and keeps the first error, so that a message reads as its list of fields.
+type fields struct {
+	r   *strict.Reader
+	err error
+}
+
+func take[T any](f *fields, read func() (T, error)) (v T) {
+	if f.err == nil {
+		v, f.err = read()
+	}
+	return v
+}
+
+func (f *fields) uint(max uint64) uint64 {
+	return take(f, func() (uint64, error) { return f.r.Uint(max) })
+}
+func (f *fields) int() int64 { return take(f, f.r.Int) }
+func (f *fields) int32() int32 { // slog.Level is as wide as the machine's int
+	n := f.int()
+	if f.err == nil && n != int64(int32(n)) {
+		f.err = fmt.Errorf("%d does not fit 32 bits", n)
+	}
+	return int32(n)
+}
+
+// time reads nanoseconds since 1970; 0 is a record without a time.
+func (f *fields) time() (t time.Time) {
+	if ns := f.int(); ns != 0 {
+		t = time.Unix(0, ns)
+	}
+	return t
+}
+func (f *fields) bool() bool { return take(f, f.r.Bool) }
+func (f *fields) text(max int) string {
+	return take(f, func() (string, error) { return f.r.String(max) })
+}
+func (f *fields) value() []byte { return take(f, f.r.Value) }
+func (f *fields) array(max int) (n int) {
+	n = take(f, f.r.Array)
+	if f.err == nil && n > max {
+		f.err = tooMany(n, max)
+		return 0
+	}
+	return n
+}
+
+// exactly begins an array of n elements: with fewer, those after it would be read in their place.
+func (f *fields) exactly(n int) {
+	if got := take(f, f.r.Array); f.err == nil && got != n {
+		f.err = fmt.Errorf("an array of %d where one of %d belongs", got, n)
+	}
+}
+
+// parse reads the payload of one frame. Parts of it, a call's arguments and a reply, are parts of data. How many values
+// these hold is for the entrypoint's plan to refuse, as the failure of one call; here it would end them all.
+func parse(data []byte, from Side) (m Message, files int, err error) {
+	f := &fields{r: strict.NewReader(data).Within(strict.Limits{Elements: len(data)})}
+	count := f.array(32)
+	t := Type(f.uint(math.MaxUint8))
+	files = int(f.uint(MaxFiles))
+	if f.err != nil {
+		return nil, 0, protocolError(from, "%v", f.err)
+	}
+	allowed, withFiles := from.may(t)
+	if !allowed {
+		return nil, 0, protocolError(from, "it may not send %s", t)
+	}
+	if files > 0 && !withFiles {
+		return nil, 0, protocolError(from, "%s with descriptors", t)
+	}
+	want := 0
+	switch t {
+	case TypeHello:
+		want, m = 15, readHello(f)
+	case TypePing:
+		want, m = 1, Ping{ID: f.uint(math.MaxUint64)}
+	case TypePong:
+		want, m = 1, Pong{ID: f.uint(math.MaxUint64)}
+	case TypeCall:
+		want, m = 4, Call{ID: f.uint(math.MaxUint64), Entrypoint: f.text(maxName),
+			Timeout: time.Duration(f.uint(math.MaxInt64)), Args: f.value()}
+	case TypeReturn:
+		want, m = 2, Return{ID: f.uint(math.MaxUint64), Reply: f.value()}
+	case TypeError:
+		want, m = 4, Error{ID: f.uint(math.MaxUint64), Code: privsep.Code(f.text(maxName)),
+			Errno: syscall.Errno(f.uint(math.MaxInt32)), Message: f.text(maxText)}
+	case TypeLog:
+		want, m = 6, readLog(f)
+	case TypeCancel:
+		want, m = 1, Cancel{ID: f.uint(math.MaxUint64)}
+	case TypeStarted:
+		want, m = 3, Started{ID: f.uint(math.MaxUint64), PID: int(f.uint(math.MaxInt32)), Rule: f.text(maxText)}
+	case TypeSignal:
+		want, m = 2, Signal{ID: f.uint(math.MaxUint64), Signal: syscall.Signal(f.uint(64))}
+	}
+	if f.err == nil {
+		f.err = f.r.End()
+	}
+	switch {
+	case f.err != nil:
+		return nil, 0, protocolError(from, "%s: %v", t, f.err)
+	case count != 2+want:
+		return nil, 0, protocolError(from, "%s of %d elements, %d belong here", t, count, 2+want)
+	}
+	return m, files, nil
+}
+
+func readHello(f *fields) Hello {
+	m := Hello{Version: f.uint(math.MaxUint32), Context: f.text(maxName), PID: int(f.uint(math.MaxInt32)),
+		UID: uint32(f.uint(math.MaxUint32)), GID: uint32(f.uint(math.MaxUint32))}
+	for range f.array(maxGroups) {
+		m.Groups = append(m.Groups, uint32(f.uint(math.MaxUint32)))
+	}
+	m.Keep = privsep.Capabilities(f.uint(math.MaxUint64))
+	m.Bounding = privsep.Capabilities(f.uint(math.MaxUint64))
+	m.NoNewPrivs = f.bool()
+	m.MaxFrame, m.Slots, m.Queue = f.uint(math.MaxUint32), f.uint(math.MaxUint32), f.uint(math.MaxUint32)
+	m.Policy, m.Trees = f.text(maxText), f.text(maxText)
+	for range f.array(maxEntrypoints) {
+		f.exactly(2)
+		m.Entrypoints = append(m.Entrypoints, privsep.Declaration{Name: f.text(maxName), Fingerprint: f.text(maxText)})
+	}
+	return m
+}
+
+func readLog(f *fields) Log {
+	m := Log{Call: f.uint(math.MaxUint64), Level: slog.Level(f.int32()), Time: f.time(),
+		Message: f.text(maxText), Dropped: f.uint(math.MaxUint64)}
+	for range f.array(maxAttrs) {
+		f.exactly(3)
+		var a LogAttr
+		for range f.array(maxPath) {
+			a.Path = append(a.Path, f.text(maxText))
+		}
+		switch kind := f.uint(attrDuration); kind {
+		case attrInt:
+			a.Value = slog.Int64Value(f.int())
+		case attrUint:
+			a.Value = slog.Uint64Value(f.uint(math.MaxUint64))
+		case attrBool:
+			a.Value = slog.BoolValue(f.bool())
+		case attrDuration:
+			a.Value = slog.DurationValue(time.Duration(f.int()))
+		default:
+			a.Value = slog.StringValue(f.text(maxText))
+		}
+		m.Attrs = append(m.Attrs, a)
+	}
+	return m
+}

@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"encoding/binary"
+	"log/slog"
+	"unicode/utf8"
+
+	"github.com/privhelper/privhelper/privsep/internal/strict"
+)
+
+// appendFrame writes a message as a frame: four bytes of length, and one array of type, number of descriptors, body.
+func appendFrame(dst []byte, m Message, files int) []byte {
+	start := len(dst)
+	w := strict.Writer{Buf: append(dst, 0, 0, 0, 0)}
+	head := func(fields int) {
+		w.Array(2 + fields)
+		w.Uint(uint64(m.Type()))
+		w.Uint(uint64(files))
+	}
+	switch m := m.(type) {
+	case Hello:
+		head(15)
+		m.write(&w)
+	case Ping:
+		head(1)
+		w.Uint(m.ID)
+	case Pong:
+		head(1)
+		w.Uint(m.ID)
+	case Call:
+		head(4)
+		w.Uint(m.ID)
+		w.String(m.Entrypoint)
+		w.Uint(uint64(m.Timeout))
+		w.Raw(m.Args)
+	case Return:
+		head(2)
+		w.Uint(m.ID)
+		w.Raw(m.Reply)
+	case Error:
+		head(4)
+		w.Uint(m.ID)
+		w.String(string(m.Code))
+		w.Uint(uint64(m.Errno))
+		w.String(clip(m.Message))
+	case Log:
+		head(6)
+		m.write(&w)
+	case Cancel:
+		head(1)
+		w.Uint(m.ID)
+	case Started:
+		head(3)
+		w.Uint(m.ID)
+		w.Uint(uint64(m.PID))
+		w.String(m.Rule)
+	case Signal:
+		head(2)
+		w.Uint(m.ID)
+		w.Uint(uint64(m.Signal))
+	}
+	binary.BigEndian.PutUint32(w.Buf[start:], uint32(len(w.Buf)-start-4))
+	return w.Buf
+}
+
+// clip cuts what a handler wrote to what the other side takes: an error whose text is too long must still answer.
+func clip(s string) string {
+	const mark = "…"
+	if len(s) <= maxText {
+		return s
+	}
+	cut := maxText - len(mark)
+	for cut > maxText-len(mark)-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + mark
+}
+
+func (m Hello) write(w *strict.Writer) {
+	w.Uint(m.Version)
+	w.String(m.Context)
+	w.Uint(uint64(m.PID))
+	w.Uint(uint64(m.UID))
+	w.Uint(uint64(m.GID))
+	w.Array(len(m.Groups))
+	for _, g := range m.Groups {
+		w.Uint(uint64(g))
+	}
+	w.Uint(uint64(m.Keep))
+	w.Uint(uint64(m.Bounding))
+	w.Bool(m.NoNewPrivs)
+	w.Uint(m.MaxFrame)
+	w.Uint(m.Slots)
+	w.Uint(m.Queue)
+	w.String(m.Policy)
+	w.String(m.Trees)
+	w.Array(len(m.Entrypoints))
+	for _, d := range m.Entrypoints {
+		w.Array(2)
+		w.String(d.Name)
+		w.String(d.Fingerprint)
+	}
+}
+
+// The kinds of a LogAttr's value on the wire.
+const (
+	attrText = iota
+	attrInt
+	attrUint
+	attrBool
+	attrDuration
+)
+
+func (m Log) write(w *strict.Writer) {
+	w.Uint(m.Call)
+	w.Int(int64(m.Level))
+	if m.Time.IsZero() {
+		w.Int(0)
+	} else {
+		w.Int(m.Time.UnixNano())
+	}
+	w.String(clip(m.Message))
+	w.Uint(m.Dropped)
+	w.Array(len(m.Attrs))
+	for _, a := range m.Attrs {
+		w.Array(3)
+		w.Array(len(a.Path))
+		for _, p := range a.Path {
+			w.String(p)
+		}
+		switch a.Value.Kind() {
+		case slog.KindInt64:
+			w.Uint(attrInt)
+			w.Int(a.Value.Int64())
+		case slog.KindUint64:
+			w.Uint(attrUint)
+			w.Uint(a.Value.Uint64())
+		case slog.KindBool:
+			w.Uint(attrBool)
+			w.Bool(a.Value.Bool())
+		case slog.KindDuration:
+			w.Uint(attrDuration)
+			w.Int(int64(a.Value.Duration()))
+		default:
+			w.Uint(attrText)
+			w.String(a.Value.String())
+		}
+	}
+}
