@@ -3,8 +3,10 @@ package testenv
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -34,15 +36,17 @@ func Main(m *testing.M, children Children) {
 	os.Exit(0)
 }
 
-// Child returns the command that starts this test binary as the named child. TestMain must call Main.
+// Child returns the command that starts this test binary as the named child, from a path that every user can reach.
+// TestMain must call Main.
 func Child(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), childVariable+"="+name)
+	cmd := exec.Command(reachable(t, self), args...)
+	// Under -race every process sleeps for a second before it exits, unless told not to.
+	cmd.Env = append(os.Environ(), childVariable+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return cmd
 }
 
@@ -58,4 +62,42 @@ func Output(t testing.TB, cmd *exec.Cmd) []byte {
 		t.Fatalf("%v: %v\n%s", cmd, err, stderr.Bytes())
 	}
 	return out
+}
+
+// reachable gives a program a path that every user may enter: `go test` builds in a folder of mode 0700. It is linked
+// where that works, because a fresh copy may still be open for writing in somebody's fork (ETXTBSY).
+func reachable(t testing.TB, program string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "testenv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, filepath.Base(program))
+	if os.Link(program, path) != nil {
+		if err := copyProgram(path, program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func copyProgram(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
 }

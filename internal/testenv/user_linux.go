@@ -1,10 +1,8 @@
 package testenv
 
 import (
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 )
@@ -13,13 +11,12 @@ import (
 const Nobody = 65534
 
 // AsUser makes cmd run as an ordinary user: as Nobody with no supplementary group when the test runs as root, unchanged
-// when it does not.
+// when it does not. That user must be able to reach the program of cmd, as it can for Child.
 func AsUser(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return
 	}
-	reachable(t, cmd)
 	attributes(cmd).Credential = &syscall.Credential{Uid: Nobody, Gid: Nobody}
 }
 
@@ -32,7 +29,6 @@ func InUserNamespace(t testing.TB, cmd *exec.Cmd) {
 	if err := probe.Run(); err != nil {
 		miss(t, "needs user namespaces: "+err.Error())
 	}
-	reachable(t, cmd)
 	enterUserNamespace(cmd)
 }
 
@@ -54,42 +50,4 @@ func attributes(cmd *exec.Cmd) *syscall.SysProcAttr {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	return cmd.SysProcAttr
-}
-
-// reachable moves the program of cmd to a folder that every user may enter: `go test` builds in one of mode 0700. It is
-// linked where that works, because a fresh copy may still be open for writing in somebody's fork (ETXTBSY).
-func reachable(t testing.TB, cmd *exec.Cmd) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "testenv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, filepath.Base(cmd.Path))
-	if os.Link(cmd.Path, path) != nil {
-		if err := copyProgram(path, cmd.Path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cmd.Path = path
-}
-
-func copyProgram(to, from string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		out.Close()
-		return err
-	}
-	return out.Close()
 }

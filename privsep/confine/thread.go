@@ -1,0 +1,36 @@
+package confine
+
+import "github.com/privhelper/privhelper/privsep"
+
+// ThreadSpec says what one thread, and every child that is forked from it, has less than its process. The zero value
+// changes nothing.
+type ThreadSpec struct {
+	// DropBounding lowers the thread's bounding set to Bounding, which must lie within the set that it has. A command of
+	// uid 0 that is started from the thread then has exactly Bounding as its permitted and effective set: the kernel
+	// gives uid 0 at exec what the bounding set allows, where no securebits forbid it (Spec.Commands). A command of
+	// another uid has none of it, unless syscall.SysProcAttr.AmbientCaps names some.
+	//
+	// False leaves the process's own bounding set, Spec.Bounding, and Bounding must then be empty.
+	DropBounding bool
+	Bounding     privsep.Capabilities
+
+	// NoNewPrivs sets no_new_privs for the thread.
+	NoNewPrivs bool
+
+	// Umask is the thread's own umask, at most 0777; 0 leaves the process's, which is 077 after Apply. A umask of 000
+	// cannot be asked for.
+	Umask uint32
+}
+
+// ConfineThread makes the calling thread what spec says, and reads it back. The calling goroutine must be locked to the
+// thread (runtime.LockOSThread) and must never unlock it, also after an error, which may leave the thread half
+// confined: it ends, and the runtime ends the thread with it. Other threads do not change, and Go starts no new thread
+// from a locked one.
+//
+// Lowering the bounding set needs CAP_SETPCAP in Spec.Keep. The thread keeps the capabilities of its process, with which
+// it gives its children another uid.
+//
+// From the first such thread on, no privilege may be changed in all threads any more: no Apply, no Become, nothing of
+// libcap's cap or psx, no syscall.Setuid. Such a change ends the process when one thread answers differently
+// (syscall.AllThreadsSyscall throws, psx sends SIGKILL).
+func ConfineThread(spec ThreadSpec) error { return confineThread(spec) }

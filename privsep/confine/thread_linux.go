@@ -1,0 +1,66 @@
+package confine
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+func confineThread(spec ThreadSpec) error {
+	if spec.Umask > 0o777 {
+		return fmt.Errorf("confine thread: umask %#o is above 0777", spec.Umask)
+	}
+	want, err := ReadStatus(0, unix.Gettid())
+	if err != nil {
+		return fmt.Errorf("confine thread: %w", err)
+	}
+	drop := want.Bounding &^ spec.Bounding
+	switch lacking := spec.Bounding &^ want.Bounding; {
+	case !spec.DropBounding && spec.Bounding != 0:
+		return errors.New("confine thread: Bounding is given without DropBounding")
+	case !spec.DropBounding:
+		drop = 0
+	case lacking != 0:
+		return fmt.Errorf("confine thread: %v is not in the bounding set of this process", lacking)
+	}
+	want.Bounding &^= drop
+	want.NoNewPrivs = want.NoNewPrivs || spec.NoNewPrivs
+
+	for _, c := range drop.List() {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			return fmt.Errorf("confine thread: drop %v from the bounding set: %w", c, err)
+		}
+	}
+	if spec.NoNewPrivs {
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return fmt.Errorf("confine thread: set no_new_privs: %w", err)
+		}
+	}
+	if spec.Umask != 0 {
+		if err := ownUmask(int(spec.Umask)); err != nil {
+			return fmt.Errorf("confine thread: %w", err)
+		}
+		want.Umask = spec.Umask
+	}
+	now, err := ReadStatus(0, want.TID)
+	if err != nil {
+		return fmt.Errorf("confine thread: %w", err)
+	}
+	if now.Umask != want.Umask {
+		return fmt.Errorf("confine thread: the umask is %03o and not %03o", now.Umask, want.Umask)
+	}
+	if err := sameAs(want, now); err != nil {
+		return fmt.Errorf("confine thread: %w", err)
+	}
+	return nil
+}
+
+// ownUmask gives the thread a umask and a working directory of its own; all other threads go on sharing theirs.
+func ownUmask(mask int) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("stop sharing the umask with other threads: %w", err)
+	}
+	unix.Umask(mask)
+	return nil
+}

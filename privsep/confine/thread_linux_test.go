@@ -1,0 +1,116 @@
+package confine
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/privsep"
+)
+
+func thread(t *testing.T, begin start, o order) threadReport {
+	t.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := testenv.Child(t, "thread", string(text))
+	begin(t, cmd)
+	var r threadReport
+	if err := json.Unmarshal(testenv.Output(t, cmd), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.CommandError != "" {
+		t.Errorf("command: %s", r.CommandError)
+	}
+	return r
+}
+
+// A command has what its thread's bounding set or its ambient capabilities say, and neither more nor less.
+func TestCommandsOfConfinedThread(t *testing.T) {
+	whole := helper.With(privsep.CAP_NET_RAW)
+	spec := Spec{Keep: whole, Bounding: whole, Commands: true}
+	cat := []string{"/bin/cat", "/proc/self/status"}
+	own := netAdmin.With(privsep.CAP_SETUID)
+	for _, c := range []struct {
+		name  string
+		start start
+		order order
+		want  lines // of the command; CapInh follows CapAmb
+	}{
+		{"uid 0", asRoot, order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, Command: cat},
+			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin), "NoNewPrivs": "0", "Umask": "0077"}},
+		{"uid 0 with no_new_privs and a umask", asRoot,
+			order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin, NoNewPrivs: true, Umask: 0o022}, Command: cat},
+			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin), "NoNewPrivs": "1", "Umask": "0022"}},
+		{"uid 0 with nothing", asRoot, order{Thread: ThreadSpec{DropBounding: true}, Command: cat},
+			lines{"CapPrm": noCaps, "CapEff": noCaps, "CapBnd": noCaps}},
+		{"the zero ThreadSpec", asRoot, order{Command: cat},
+			lines{"CapPrm": hex(whole), "CapEff": hex(whole), "CapBnd": hex(whole), "NoNewPrivs": "0", "Umask": "0077"}},
+		{"another uid", asRoot, order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, UID: testenv.Nobody, Command: cat},
+			lines{"CapPrm": noCaps, "CapEff": noCaps, "CapBnd": hex(netAdmin), "CapAmb": noCaps, "Uid": "65534 65534 65534 65534"}},
+		{"another uid with an ambient capability", asRoot,
+			order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, UID: testenv.Nobody, Ambient: []uintptr{uintptr(privsep.CAP_NET_ADMIN)}, Command: cat},
+			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin), "CapAmb": hex(netAdmin)}},
+		{"a command that calls setuid", asRoot,
+			order{Thread: ThreadSpec{DropBounding: true, Bounding: own}, Env: []string{"PRIVHELPER_TEST_CHILD=setuid"}, Command: []string{"/proc/self/exe"}},
+			lines{"CapPrm": noCaps, "CapEff": noCaps, "CapBnd": hex(own), "CapAmb": noCaps, "Uid": "65534 65534 65534 65534"}},
+		{"uid 0 of a user namespace", testenv.InUserNamespace,
+			order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, Command: cat},
+			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.order.Spec = spec
+			r := thread(t, c.start, c.order)
+			if r.Error != "" {
+				t.Fatal(r.Error)
+			}
+			inherited := noCaps
+			if amb := c.want["CapAmb"]; amb != "" {
+				inherited = amb
+			}
+			equal(t, "the command", parseLines([]byte(r.Output)), c.want.with("CapInh", inherited))
+			// The thread itself keeps what it gives uids with, and no other thread changed.
+			equal(t, "the thread", r.Thread, lines{"CapPrm": hex(whole), "CapEff": hex(whole), "CapBnd": c.want["CapBnd"]})
+			equal(t, "the main thread", r.Main, lines{"CapPrm": hex(whole), "CapBnd": hex(whole), "NoNewPrivs": "0", "Umask": "0077"})
+		})
+	}
+}
+
+// A command of uid 0 keeps the signal that ends it with its parent, as long as it gets no more than the parent has.
+func TestCommandKeepsParentDeathSignal(t *testing.T) {
+	setpriv := testenv.NeedProgram(t, "setpriv", "util-linux")
+	r := thread(t, asRoot, order{
+		Spec:    Spec{Keep: helper, Bounding: netAdmin, Commands: true},
+		Thread:  ThreadSpec{DropBounding: true, Bounding: netAdmin},
+		Command: []string{setpriv, "--dump"},
+	})
+	if !strings.Contains(r.Output, "Parent death signal: KILL\n") {
+		t.Errorf("%s\n%s", r.Error, r.Output)
+	}
+}
+
+func TestConfineThreadRefuses(t *testing.T) {
+	spec := Spec{Keep: helper, Bounding: netAdmin, Commands: true}
+	powerless := Spec{Keep: helper.Without(privsep.CAP_SETPCAP), Bounding: netAdmin, Commands: true}
+	for want, o := range map[string]order{
+		"CAP_KILL is not in the bounding set":  {Spec: spec, Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin.With(privsep.CAP_KILL)}},
+		"without DropBounding":                 {Spec: spec, Thread: ThreadSpec{Bounding: netAdmin}},
+		"umask 01000 is above 0777":            {Spec: spec, Thread: ThreadSpec{DropBounding: true, Umask: 0o1000}},
+		"drop CAP_NET_ADMIN from the bounding": {Spec: powerless, Thread: ThreadSpec{DropBounding: true}},
+	} {
+		o.Command = []string{"/bin/true"}
+		r := thread(t, asRoot, o)
+		if !strings.Contains(r.Error, want) {
+			t.Errorf("ConfineThread: %q; want %q in it", r.Error, want)
+		}
+		for _, key := range slices.Sorted(maps.Keys(r.Main)) {
+			if (strings.HasPrefix(key, "Cap") || key == "Umask" || key == "NoNewPrivs") && r.Thread[key] != r.Main[key] {
+				t.Errorf("%s: the thread's %s is %s, and the process's %s", want, key, r.Thread[key], r.Main[key])
+			}
+		}
+	}
+}
