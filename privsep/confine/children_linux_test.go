@@ -2,7 +2,6 @@ package confine
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,13 +9,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/internal/testenv"
-	"github.com/privhelper/privhelper/privsep"
 )
 
 func children() testenv.Children {
@@ -194,170 +190,4 @@ func confined(change func(*report)) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
-}
-
-// childSetuid changes its own uid, as a command that drops privileges itself does, and prints what is left.
-func childSetuid([]string) error {
-	if err := unix.Setresuid(testenv.Nobody, testenv.Nobody, testenv.Nobody); err != nil {
-		return err
-	}
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return err
-	}
-	_, err = os.Stdout.Write(text)
-	return err
-}
-
-// order is what childThread does: it applies Spec to the process and Thread to one thread, and starts Command from there.
-type order struct {
-	Spec    Spec
-	Thread  ThreadSpec
-	UID     uint32
-	Ambient []uintptr
-	Env     []string
-	Command []string
-}
-
-// threadReport is what childThread saw.
-type threadReport struct {
-	Error        string // of ConfineThread
-	Thread, Main lines
-	Output       string // of the command
-	CommandError string
-}
-
-func childThread(args []string) error {
-	var o order
-	if err := json.Unmarshal([]byte(args[0]), &o); err != nil {
-		return err
-	}
-	if err := Apply(o.Spec); err != nil {
-		return err
-	}
-	var r threadReport
-	if err := onThrowawayThread(func() error { return o.carryOut(&r) }); err != nil {
-		return err
-	}
-	// Once the thread has ended all others are as they were.
-	for _, err := os.Stat("/proc/self/task/" + r.Thread["Pid"]); err == nil; {
-		_, err = os.Stat("/proc/self/task/" + r.Thread["Pid"])
-	}
-	if err := Verify(o.Spec); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(r)
-}
-
-func (o order) carryOut(r *threadReport) (err error) {
-	r.Error = message(ConfineThread(o.Thread))
-	if r.Thread, err = readLines(fmt.Sprintf("/proc/self/task/%d/status", unix.Gettid())); err != nil {
-		return err
-	}
-	if r.Main, err = readLines("/proc/self/status"); err != nil {
-		return err
-	}
-	self, err := ReadStatus(0, 0)
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(o.Command[0], o.Command[1:]...)
-	cmd.Env = append(os.Environ(), o.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential:  &syscall.Credential{Uid: o.UID, Gid: o.UID, NoSetGroups: self.SetgroupsDenied},
-		AmbientCaps: o.Ambient,
-		Pdeathsig:   syscall.SIGKILL,
-	}
-	out, err := cmd.Output()
-	r.Output, r.CommandError = string(out), message(err)
-	return nil
-}
-
-// childDiffer applies a Spec, changes one thing of one thread or of the process behind its back, and prints what Verify
-// says to that.
-func childDiffer(args []string) error {
-	keep := privsep.Caps(privsep.CAP_NET_ADMIN, privsep.CAP_SETUID, privsep.CAP_SETGID, privsep.CAP_SETPCAP)
-	spec := Spec{Keep: keep, Bounding: keep, Commands: true}
-	var change func() error // by one thread
-	var asked = spec        // of Verify
-	switch args[0] {
-	case "nothing":
-	case "CapPrm":
-		change = func() error { return setThreadCapabilities(keep.Without(privsep.CAP_NET_ADMIN)) }
-	case "CapEff":
-		change = func() error { return setThreadSets(keep, keep.Without(privsep.CAP_NET_ADMIN), 0) }
-	case "CapBnd":
-		change = func() error { return unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(privsep.CAP_NET_ADMIN), 0, 0, 0) }
-	case "CapInh":
-		change = func() error { return setThreadSets(keep, keep, netAdmin) }
-	case "NoNewPrivs":
-		asked.NoNewPrivs = true
-	case "Uid":
-		change = func() error { return rawCall(unix.SYS_SETRESUID, 65534, 65534, 0) }
-	case "Gid":
-		change = func() error { return rawCall(unix.SYS_SETRESGID, 0, 65534, 0) }
-	case "Groups":
-		change = func() error {
-			gids := []uint32{7}
-			return rawCall(unix.SYS_SETGROUPS, 1, uintptr(unsafe.Pointer(&gids[0])), 0)
-		}
-	case "more is kept than asked for":
-		asked.Keep, asked.Bounding = 0, 0
-	case "securebits":
-		asked.Commands = false
-	}
-	if err := Apply(spec); err != nil {
-		return err
-	}
-	if change == nil {
-		fmt.Println(message(Verify(asked)))
-		return nil
-	}
-	// The changed thread lives while another one verifies.
-	return onThrowawayThread(func() error {
-		if err := change(); err != nil {
-			return err
-		}
-		verified := make(chan error)
-		go func() { verified <- Verify(asked) }()
-		fmt.Printf("%d %s\n", unix.Gettid(), message(<-verified))
-		return nil
-	})
-}
-
-func setThreadSets(permitted, effective, inheritable privsep.Capabilities) error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{
-		{Permitted: uint32(permitted), Effective: uint32(effective), Inheritable: uint32(inheritable)},
-		{Permitted: uint32(permitted >> 32), Effective: uint32(effective >> 32), Inheritable: uint32(inheritable >> 32)},
-	}
-	return unix.Capset(&header, &data[0])
-}
-
-// childRegain leaves a way back open that no line of a status shows as wrong, or settles the process otherwise, and
-// prints what Verify says to that.
-func childRegain(args []string) error {
-	if args[0] == "saved uid" {
-		// The uid stays as it is, root among the four, and the capabilities go.
-		if err := syscall.Setresuid(testenv.Nobody, testenv.Nobody, 0); err != nil {
-			return err
-		}
-	}
-	if err := Apply(Spec{}); err != nil {
-		return err
-	}
-	switch args[0] {
-	case "dumpable":
-		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
-			return err
-		}
-	case "umask":
-		unix.Umask(0o022)
-	case "directory":
-		if err := os.Chdir("/proc"); err != nil {
-			return err
-		}
-	}
-	fmt.Println(message(Verify(Spec{})))
-	return nil
 }

@@ -75,7 +75,14 @@ func TestCommandsOfConfinedThread(t *testing.T) {
 			equal(t, "the command", parseLines([]byte(r.Output)), c.want.with("CapInh", inherited))
 			// The thread itself keeps what it gives uids with, and no other thread changed.
 			equal(t, "the thread", r.Thread, lines{"CapPrm": hex(whole), "CapEff": hex(whole), "CapBnd": c.want["CapBnd"]})
-			equal(t, "the main thread", r.Main, lines{"CapPrm": hex(whole), "CapBnd": hex(whole), "NoNewPrivs": "0", "Umask": "0077"})
+			process := lines{"CapPrm": hex(whole), "CapBnd": hex(whole), "NoNewPrivs": "0", "Umask": "0077"}
+			equal(t, "the main thread", r.Main, process)
+			for _, other := range r.Others {
+				equal(t, "another thread", other, process)
+			}
+			if len(r.Others) < 16 {
+				t.Errorf("only %d other threads", len(r.Others))
+			}
 		})
 	}
 }

@@ -21,6 +21,15 @@ func TestVerifyFindsOneThread(t *testing.T) {
 	}
 }
 
+// A change in all threads ends the process where one answers differently: Apply looks before.
+func TestApplyRefusesAfterConfineThread(t *testing.T) {
+	testenv.NeedRoot(t)
+	out := string(testenv.Output(t, testenv.Child(t, "differ", "Apply")))
+	if !strings.Contains(out, "CapBnd in its /proc status is none") || !strings.Contains(out, "before any of its threads") {
+		t.Errorf("Apply: %s", out)
+	}
+}
+
 func TestVerifyFindsTheProcess(t *testing.T) {
 	testenv.NeedRoot(t)
 	for _, c := range []struct{ child, what, want string }{
