@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
@@ -493,25 +492,5 @@ func blank(t *testing.T, file string, line int) {
 	}
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestOracleTakesNoTime guards against a pattern that backtracks: the refusals' second walk included, no case of the
-// oracle may come near regexp2's limit.
-func TestOracleTakesNoTime(t *testing.T) {
-	oracle := oracleFolder(t)
-	world := makeWorld(t, oracle)
-	l := &loader{semantics: filters.Oslo}
-	for _, c := range readCases(t, oracle, world) {
-		loaded, err := l.load(t, c.Config)
-		if err != nil || c.Procs != nil {
-			continue
-		}
-		begin := time.Now()
-		v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: c.Argv})
-		if took := time.Since(begin); took > 50*time.Millisecond {
-			t.Errorf("%s %q took %v", c.ID, c.Argv, took)
-		}
-		_ = v.Close()
 	}
 }
