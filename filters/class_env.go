@@ -62,20 +62,24 @@ func assignments(args []string) int {
 
 func (k *env) match(q *query, r *Rule, args []string, out *found) bool {
 	vars := assignments(args)
-	distinct := vars
-	for i, a := range args[:vars] {
+	var few [16]bool
+	seen := few[:]
+	if len(k.names) > len(few) {
+		seen = make([]bool, len(k.names))
+	}
+	distinct := 0
+	for _, a := range args[:vars] {
 		name, _, _ := strings.Cut(a, "=")
-		if !slices.Contains(k.names, name) {
+		i := slices.Index(k.names, name)
+		if i < 0 {
 			if q.explain {
 				q.no("", "the rule does not name %s", name)
 			}
 			return false
 		}
-		for _, b := range args[:i] {
-			if len(b) > len(name) && b[len(name)] == '=' && b[:len(name)] == name {
-				distinct--
-				break
-			}
+		if !seen[i] {
+			seen[i] = true
+			distinct++
 		}
 	}
 	// rootwrap counts names, not arguments: where one stands twice it looks for the command too early.

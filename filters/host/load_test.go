@@ -101,7 +101,7 @@ func TestLoad(t *testing.T) {
 		}, `u.filters:2: rule "u": user "no_such_user_x" is not in /etc/passwd`, ""},
 		{"FIFO", func(t *testing.T, dir string) { must(t, unix.Mkfifo(dir+"/f.d/p.filters", 0o644)) }, "is a FIFO", ""},
 		{"folder", func(t *testing.T, dir string) { must(t, os.Mkdir(dir+"/f.d/p.filters", 0o755)) }, "is a folder", ""},
-		{"device", func(t *testing.T, dir string) { must(t, os.Symlink("/dev/zero", dir+"/f.d/p.filters")) }, "/dev/zero", ""},
+		{"device", func(t *testing.T, dir string) { must(t, os.Symlink("/dev/zero", dir+"/f.d/zero.filters")) }, "zero", ""},
 		{"loop", func(t *testing.T, dir string) { must(t, os.Symlink("p.filters", dir+"/f.d/p.filters")) }, "too many levels", ""},
 		{"large", func(t *testing.T, dir string) { write(t, dir+"/f.d/p.filters", strings.Repeat("#\n", 1<<19)+"#") }, "is larger than", "is larger than"},
 		{"other name", func(t *testing.T, dir string) { write(t, dir+"/f.d/README", "no rules") }, "", "README:1: "},

@@ -3,6 +3,7 @@ package pyre
 import (
 	"errors"
 	"fmt"
+	"unicode"
 )
 
 // inlineFlags parses (?flags), which holds for the whole pattern and must begin it, and (?flags-flags:…).
@@ -185,4 +186,33 @@ func (p *parser) inLookBehind(g int) error {
 		return errors.New("cannot refer to group defined in the same lookbehind subpattern")
 	}
 	return nil
+}
+
+// name reads a group's name up to end.
+func (p *parser) name(end rune) (string, error) {
+	start := p.pos
+	for p.pos < len(p.src) && p.src[p.pos] != end {
+		p.pos++
+	}
+	if p.pos == len(p.src) {
+		return "", fmt.Errorf("missing %c, unterminated name", end)
+	}
+	name := string(p.src[start:p.pos])
+	p.pos++
+	if name == "" {
+		return "", errors.New("missing group name")
+	}
+	if !identifier(name) {
+		return "", fmt.Errorf("bad character in group name %q", name)
+	}
+	return name, nil
+}
+
+func identifier(s string) bool {
+	for i, r := range s {
+		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r) && !unicode.Is(unicode.M, r)) {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 )
 
 // flags are Python's, as letters; L cannot be used with text and the debugging ones cannot be written in a pattern.
@@ -380,33 +379,4 @@ func (p *parser) comment() error {
 			return nil
 		}
 	}
-}
-
-// name reads a group's name up to end.
-func (p *parser) name(end rune) (string, error) {
-	start := p.pos
-	for p.pos < len(p.src) && p.src[p.pos] != end {
-		p.pos++
-	}
-	if p.pos == len(p.src) {
-		return "", fmt.Errorf("missing %c, unterminated name", end)
-	}
-	name := string(p.src[start:p.pos])
-	p.pos++
-	if name == "" {
-		return "", errors.New("missing group name")
-	}
-	if !identifier(name) {
-		return "", fmt.Errorf("bad character in group name %q", name)
-	}
-	return name, nil
-}
-
-func identifier(s string) bool {
-	for i, r := range s {
-		if r != '_' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r) && !unicode.Is(unicode.M, r)) {
-			return false
-		}
-	}
-	return s != ""
 }

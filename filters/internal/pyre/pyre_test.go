@@ -56,6 +56,15 @@ func TestPython(t *testing.T) {
 	}
 	defer f.Close()
 	n, bad := 0, 0
+	type key struct {
+		pattern string
+		anchor  pyre.Anchor
+	}
+	type compiled struct {
+		p   *pyre.Pattern
+		err error
+	}
+	known := make(map[key]compiled) // the cases of one pattern follow each other
 	for lines := bufio.NewScanner(f); lines.Scan(); n++ {
 		var c struct {
 			Pattern, Text   json.RawMessage
@@ -69,7 +78,12 @@ func TestPython(t *testing.T) {
 			continue // a policy file is UTF-8
 		}
 		for anchor, want := range map[pyre.Anchor]*bool{pyre.Whole: c.Whole, pyre.Rootwrap: c.Rootwrap} {
-			p, err := pyre.Compile(pattern, anchor)
+			k, ok := known[key{pattern, anchor}]
+			if !ok {
+				k.p, k.err = pyre.Compile(pattern, anchor)
+				known[key{pattern, anchor}] = k
+			}
+			p, err := k.p, k.err
 			if strings.Contains(pattern, `\N{`) {
 				continue // refused on purpose
 			}
