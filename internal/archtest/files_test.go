@@ -15,8 +15,7 @@ import (
 // unsafeFiles may import unsafe, each for the system call that has no wrapper.
 var unsafeFiles = map[string]string{
 	"internal/spawn/signals_linux.go": "rt_sigaction: no package sets a disposition for a child without the runtime's handler",
-	"internal/spawn/reaper_linux.go":  "raw fork and wait of the reaper, which runs no Go runtime",
-	"internal/spawn/cgroup_linux.go":  "clone3 with CLONE_INTO_CGROUP",
+	"internal/spawn/reaper_linux.go":  "waitid: x/sys leaves the fields of siginfo to the reader",
 
 	"privsep/confine/children_verify_linux_test.go": "a test that calls what libcap wraps, to prove that it was refused",
 	"privsep/internal/strict/plan_test.go":          "unsafe.Pointer as a type that plans must refuse",
