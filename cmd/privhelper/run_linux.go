@@ -142,6 +142,11 @@ func confineSelf(loaded *host.Loaded, account host.Account) error {
 			return err
 		}
 	}
+	if cfg.HasCapabilities || account.UID != 0 {
+		if err := clearInheritable(); err != nil {
+			return err
+		}
+	}
 	if os.Getuid() != 0 && account.UID == os.Getuid() {
 		return nil // an ordinary user's command as that user: nothing to give up
 	}

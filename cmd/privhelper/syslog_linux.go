@@ -12,9 +12,9 @@ import (
 	"github.com/privhelper/privhelper/filters"
 )
 
-// facilities of syslog(3) by the names that rootwrap.conf uses.
-var facilities = map[string]int{"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "news": 7, "uucp": 8,
-	"cron": 9, "authpriv": 10, "local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21,
+// facilities by the names that rootwrap.conf uses, with the numbers that Python's SysLogHandler gives them.
+var facilities = map[string]int{"kern": 0, "user": 1, "mail": 2, "daemon": 3, "auth": 4, "syslog": 5, "lpr": 6, "news": 7,
+	"uucp": 8, "cron": 9, "authpriv": 10, "ftp": 11, "ntp": 12, "security": 13, "console": 14, "solaris-cron": 15, "local0": 16, "local1": 17, "local2": 18, "local3": 19, "local4": 20, "local5": 21,
 	"local6": 22, "local7": 23}
 
 // openSyslog connects to /dev/log. log/syslog is not used: it brings the package net into the root process.
