@@ -208,6 +208,7 @@ func (s *steps) cancelTree(ctx context.Context) (string, error) {
 	}
 	limited, cancel := context.WithCancel(ctx)
 	long := s.c.CommandContext(limited, "sh", "-c", "(setsid sleep 1000 &) ; sleep 1000")
+	long.Stderr = os.Stderr
 	if err := long.Start(); err != nil {
 		cancel()
 		return "", err

@@ -68,7 +68,8 @@ func Environment(a host.Account, rule []string) []string {
 const Umask = 0o022
 
 // forker returns the threads of a kind, confined the first time: a command of uid 0 gets at exec exactly its thread's
-// bounding set, one of another uid nothing, and it can gain nothing by a setuid program either.
+// bounding set, one of another uid nothing. Its bounding set is empty, so a setuid program gives it no capability either;
+// it does give it uid 0, which owns files: no_new_privs, which forbids that, is for a rule to ask for.
 func (c *Commands) forker(k kind) (*spawn.Forker, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

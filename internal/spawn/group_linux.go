@@ -1,0 +1,205 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// endTime is how long the end of processes that got SIGKILL is waited for. Only one that hangs in the kernel (state D:
+// a dead NFS server, a broken disk) needs longer than milliseconds.
+const endTime = 5 * time.Second
+
+// ErrClosed is what Start returns once Close was called; it is wrapped in a StartError.
+var ErrClosed = errors.New("the group is closed")
+
+// Options of a Group. The zero value is what a helper wants.
+type Options struct {
+	// Name begins the name of the cgroup folder, NAME.PID.STARTTIME; "" is privhelper. Stale folders of the same name
+	// are swept. It must be a plain file name without a dot.
+	Name string
+	// NoCgroup makes the group find its processes by a walk although cgroups could be used.
+	NoCgroup bool
+	// MaxProcesses limits how many processes all commands may have at one time: pids.max, where the pids controller
+	// is in cgroup2. Elsewhere it becomes RLIMIT_NPROC of every command right after its start, which counts all
+	// processes of its user and does not hold root. 0 is no limit.
+	MaxProcesses int
+}
+
+// Group is a set of commands that end together. It may be used by many goroutines.
+//
+// While a process has a Group, all its children in other sessions are the Group's, orphans that it adopts included: they
+// are reaped. Children that os/exec starts stay untouched as long as they do not set Setsid.
+type Group struct {
+	cg     *cgroup // nil for a walk
+	why    string  // why it is nil
+	tagged bool
+	null   *os.File
+	list   childLister
+
+	maxProcesses int
+	limitEach    bool // pids.max does not hold them
+
+	// Guarded by children.mu.
+	closed  bool
+	serial  uint64
+	folders map[string]bool // of commands whose main process has ended while others live
+}
+
+// NewGroup makes this process adopt the orphans of its descendants (PR_SET_CHILD_SUBREAPER), gives signals that it was
+// started to ignore their default for what it starts (DefaultSignals), and makes a cgroup folder where that is possible;
+// where it is not, Method says why. It ends what a helper of the same name left when it was killed.
+//
+// The errors are those of the kernel: no /dev/null, no /proc.
+func NewGroup(o Options) (*Group, error) {
+	if o.Name == "" {
+		o.Name = "privhelper"
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return nil, fmt.Errorf("adopt orphans: %w", err)
+	}
+	if err := DefaultSignals(); err != nil {
+		return nil, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{
+		maxProcesses: o.MaxProcesses,
+		tagged:       canReadTags(),
+		null:         null,
+		list:         findChildLister(),
+		folders:      map[string]bool{},
+	}
+	if o.NoCgroup {
+		g.why = "cgroups are switched off"
+	} else if g.cg, err = openCgroup(o.Name); err != nil {
+		g.why = err.Error()
+	}
+	if o.MaxProcesses > 0 && (g.cg == nil || !g.cg.limit(o.MaxProcesses)) {
+		g.limitEach = true
+	}
+	children.join(g)
+	return g, nil
+}
+
+// Method says how the group knows what belongs to a command: "cgroup: one folder a command" or "walk: " and the reason.
+func (g *Group) Method() string {
+	if g.cg != nil {
+		return "cgroup: one folder a command"
+	}
+	return "walk: " + g.why
+}
+
+// Start starts c on a thread of f and returns when it has been executed. The command gets SIGKILL when this process
+// dies. Every Process is to be waited for or not, as the caller likes: it is reaped in any case.
+//
+// The error is a *StartError.
+func (g *Group) Start(f *Forker, c Command) (*Process, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	children.fork.RLock()
+	defer children.fork.RUnlock()
+	p, err := g.prepare(&c)
+	if err != nil {
+		return nil, &StartError{Op: "prepare", Path: c.Path, Err: err}
+	}
+	attr := c.attr(g.null)
+	if p.folder != "" {
+		folder, err := os.OpenFile(p.folder, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			os.Remove(p.folder)
+			return nil, &StartError{Op: "open its cgroup", Path: c.Path, Err: err}
+		}
+		defer folder.Close()
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
+	}
+	j := &job{path: c.Path, argv: c.Argv, attr: attr}
+	if p.tag != 0 {
+		j.slack = tagBase + int(p.tag)
+	}
+	f.run(j)
+	if j.err != nil {
+		if p.folder != "" {
+			os.Remove(p.folder)
+		}
+		return nil, startError(&c, attr.Dir, j.err)
+	}
+	if g.limitEach {
+		// Fails where the command has taken another user's ids and we are not root: it is not ours to limit then.
+		n := uint64(g.maxProcesses)
+		_ = unix.Prlimit(j.pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
+	}
+	g.register(p, j.pid)
+	return p, nil
+}
+
+// prepare makes the Process of a command that does not run yet, with its tag and its folder.
+func (g *Group) prepare(c *Command) (*Process, error) {
+	p := &Process{group: g, session: c.Setsid, done: make(chan struct{})}
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	if g.closed {
+		return nil, ErrClosed
+	}
+	if g.tagged {
+		p.tag, p.seq = children.nextTag(g)
+	}
+	if g.cg != nil {
+		g.serial++
+		p.folder = g.cg.path + "/" + strconv.FormatUint(g.serial, 10)
+		if err := os.Mkdir(p.folder, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// register makes a started command known to the reaper, which waits for it.
+func (g *Group) register(p *Process, pid int) {
+	p.Pid = pid
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	children.mains[pid] = p
+	delete(children.released.sessions, pid) // the session of that number has ended, or pid were not free
+}
+
+// Close ends all that came from the group's commands, what called setsid and forked twice included, reaps it and gives
+// the group's folder back. What was let go stays. Close returns when nothing of it runs any more, also against a fork
+// bomb; the error names what could not be ended: processes of another user (EPERM), or ones that hang in the kernel.
+// A second Close does nothing.
+func (g *Group) Close() error {
+	children.fork.Lock() // no command is between its fork and its registration
+	children.mu.Lock()
+	again := g.closed
+	g.closed = true
+	children.mu.Unlock()
+	children.fork.Unlock()
+	if again {
+		return nil
+	}
+	deadline := time.Now().Add(endTime)
+	var errs []error
+	if g.cg != nil {
+		errs = append(errs, endCgroup(g.cg.path, deadline))
+	}
+	// A command that runs as root can leave its cgroup, but not its descent.
+	errs = append(errs, g.walk(g.memberOfGroup).end(deadline))
+	children.reap()
+	if g.cg != nil {
+		errs = append(errs, g.cg.close())
+	}
+	children.forget(g)
+	children.leave(g)
+	errs = append(errs, g.null.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("end the commands: %w", err)
+	}
+	return nil
+}

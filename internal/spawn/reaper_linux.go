@@ -1,0 +1,161 @@
+package spawn
+
+import (
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// children is the one piece of state that the package has, because the kernel has it so: children, adopted orphans and
+// SIGCHLD belong to the process, not to a Group.
+var children = &reaper{
+	mains:    map[int]*Process{},
+	groups:   map[*Group]bool{},
+	tags:     newTags(),
+	owner:    map[tag]*Group{},
+	released: newReleased(),
+}
+
+// reaper takes the statuses of all children that came from any group, while there is one.
+//
+// Roads not taken: a goroutine a command in wait4 is a thread a command, and reaps no orphan. A blocking waitid(P_ALL)
+// would turn in circles on a child of os/exec that its owner has not waited for.
+type reaper struct {
+	// fork is held for reading from before a fork until the child is in mains, and for writing while reaping. So a
+	// child that ends before it is known waits as a zombie, and fork's own wait4 after a failed exec has no rival.
+	fork sync.RWMutex
+
+	mu       sync.Mutex
+	mains    map[int]*Process // by pid, until reaped
+	groups   map[*Group]bool
+	tags     tags
+	owner    map[tag]*Group // to whose command a tag was handed out
+	released released
+	stop     chan struct{} // closed to end the goroutine
+}
+
+// join makes g one of the groups whose commands are reaped. The first starts the goroutine.
+func (r *reaper) join(g *Group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.groups[g] = true
+	if len(r.groups) > 1 {
+		return
+	}
+	sigchld := make(chan os.Signal, 1)
+	signal.Notify(sigchld, syscall.SIGCHLD)
+	stop := make(chan struct{})
+	r.stop = stop
+	go func() {
+		defer signal.Stop(sigchld)
+		for {
+			select {
+			case <-sigchld:
+				r.reap()
+			case <-stop:
+				return
+			}
+		}
+	}()
+}
+
+// leave ends the membership of g, and with the last one the goroutine.
+func (r *reaper) leave(g *Group) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.groups[g] {
+		return
+	}
+	delete(r.groups, g)
+	if len(r.groups) == 0 {
+		close(r.stop)
+	}
+}
+
+// reap takes all there is to take.
+func (r *reaper) reap() {
+	r.fork.Lock()
+	defer r.fork.Unlock()
+	defer r.removeFolders()
+	for {
+		pid := peekExited()
+		if pid == 0 {
+			return
+		}
+		if !r.take(pid) {
+			break
+		}
+	}
+	// Somebody else's child lies before ours. Its owner waits for it; ours are asked for one by one.
+	for _, pid := range findChildLister()()(os.Getpid()) {
+		r.take(pid)
+	}
+}
+
+// take reaps pid if it has ended and is a command or an orphan of one. It reports false for somebody else's child.
+func (r *reaper) take(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.mains[pid]
+	if p == nil && foreign(pid) {
+		return false
+	}
+	var ws syscall.WaitStatus
+	var ru syscall.Rusage
+	got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, &ru)
+	for err == syscall.EINTR {
+		got, err = syscall.Wait4(pid, &ws, syscall.WNOHANG, &ru)
+	}
+	if got != pid {
+		return true
+	}
+	if p != nil {
+		delete(r.mains, pid)
+		p.ended(ws, ru)
+	}
+	return true
+}
+
+// removeFolders removes the folders of commands whose last descendant has ended.
+func (r *reaper) removeFolders() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for g := range r.groups {
+		for folder := range g.folders {
+			if os.Remove(folder) == nil {
+				delete(g.folders, folder)
+			}
+		}
+	}
+}
+
+// peekExited returns the pid of a child that can be reaped, without reaping it, or 0.
+func peekExited() int {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return 0
+		}
+		// si_pid follows three ints, aligned like a pointer; x/sys does not name it.
+		return int((*[8]int32)(unsafe.Pointer(&info))[3+unsafe.Sizeof(uintptr(0))/8])
+	}
+}
+
+// foreign reports whether a child of this process came neither from a Forker nor from a command: it carries no tag and
+// is in our own session, which nobody can enter from another. It is os/exec's, say, and is neither reaped nor ended.
+func foreign(pid int) bool {
+	if readTag(pid) != 0 {
+		return false
+	}
+	own, err1 := unix.Getsid(0)
+	its, err2 := unix.Getsid(pid)
+	return err1 == nil && err2 == nil && own == its
+}
