@@ -15,6 +15,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -45,10 +46,13 @@ type Client struct {
 
 	mu       sync.Mutex
 	current  *session
-	starting chan struct{} // closed when the start under way is over; nil: none is
-	failures int           // deaths in a row
+	starting *restart // under way; nil: none is
+	failures int      // starts in a row after which the helper did not live long
 	retryAt  time.Time
 	closed   bool
+
+	life context.Context // ends with Close
+	end  context.CancelFunc
 }
 
 // Start starts the helper and waits until it has confined itself and said what it serves. The error carries what the
@@ -66,8 +70,10 @@ func Start(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg}
 	s, err := c.launch(ctx)
 	if err != nil {
+		c.closeLauncher()
 		return nil, err
 	}
+	c.life, c.end = context.WithCancel(context.Background())
 	c.current = s
 	return c, nil
 }
@@ -99,18 +105,29 @@ func (c *Client) Helper() Helper {
 // later ones with CodeClosed.
 func (c *Client) Close() error {
 	c.mu.Lock()
-	s, wasClosed := c.current, c.closed
+	wasClosed, starting := c.closed, c.starting
 	c.closed = true
 	c.mu.Unlock()
 	if wasClosed {
 		return nil
 	}
+	c.end()
+	if starting != nil {
+		<-starting.done
+	}
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
 	s.end(errClosed)
 	s.process.wait(c.cfg.StartTimeout)
+	c.closeLauncher()
+	return nil
+}
+
+func (c *Client) closeLauncher() {
 	if closer, ok := c.cfg.Launcher.(interface{ close() }); ok {
 		closer.close()
 	}
-	return nil
 }
 
 const errClosed = privsep.CodeClosed
@@ -122,64 +139,67 @@ const (
 	steadyLife = 10 * time.Second // a helper that lived this long starts the count anew
 )
 
-// session returns the connection to a living helper, starting one if need be. One caller starts, the others wait.
+// A restart is one attempt to start the helper again. It goes on when the call that began it gives up: a caller with a
+// short deadline would never see a helper that takes longer to start.
+type restart struct {
+	done chan struct{} // closed when s and err are there
+	s    *session
+	err  error
+}
+
+// session returns the connection to a living helper, starting one if need be. All who wait for one start share its end.
 func (c *Client) session(ctx context.Context) (*session, error) {
-	for {
-		c.mu.Lock()
-		switch s := c.current; {
-		case c.closed:
-			c.mu.Unlock()
-			return nil, errClosed
-		case s.alive():
-			c.mu.Unlock()
-			return s, nil
-		case c.starting != nil:
-			wait := c.starting
-			c.mu.Unlock()
-			select {
-			case <-wait:
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		done := make(chan struct{})
-		c.starting = done
-		if time.Since(c.current.began) > steadyLife {
-			c.failures = 0
-		}
-		pause := time.Until(c.retryAt)
+	c.mu.Lock()
+	if c.closed {
 		c.mu.Unlock()
-		s, err := c.restart(ctx, pause)
-		c.mu.Lock()
-		c.starting = nil
-		close(done)
-		if err == nil && c.closed {
-			c.mu.Unlock()
-			s.end(errClosed)
-			return nil, errClosed
-		}
-		if err == nil {
-			c.current = s
-		}
-		c.failures++
-		c.retryAt = time.Now().Add(min(firstPause<<min(c.failures-1, 10), lastPause))
+		return nil, errClosed
+	}
+	if s := c.current; s.alive() {
 		c.mu.Unlock()
-		return s, err
+		return s, nil
+	}
+	r := c.starting
+	if r == nil {
+		r = &restart{done: make(chan struct{})}
+		c.starting = r
+		go c.restart(r, c.current.lived())
+	}
+	c.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.s, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 
-func (c *Client) restart(ctx context.Context, pause time.Duration) (*session, error) {
-	if pause > 0 {
-		timer := time.NewTimer(pause)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+// restart starts the helper after the pause that its deaths so far ask for.
+func (c *Client) restart(r *restart, lived time.Duration) {
+	c.mu.Lock()
+	if lived > steadyLife && c.failures > 0 && c.retryAt.Before(c.current.ended) {
+		c.failures = 0
 	}
-	return c.launch(ctx)
+	pause := time.NewTimer(time.Until(c.retryAt))
+	c.mu.Unlock()
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		r.s, r.err = c.launch(c.life)
+	case <-c.life.Done():
+		r.err = errClosed
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.err == nil {
+		c.current = r.s
+	}
+	if c.closed {
+		r.err = errClosed // Close ends the session
+	}
+	c.failures++
+	c.retryAt = time.Now().Add(min(firstPause<<min(c.failures-1, 10), lastPause))
+	c.starting = nil
+	close(r.done)
 }
 
 var _ privsep.Caller = (*Client)(nil)
@@ -194,11 +214,20 @@ func (c *Client) do(ctx context.Context, r privsep.Request, started func(*pendin
 	if err := ctx.Err(); err != nil {
 		return privsep.Answer{}, notSent(r.Entrypoint, err)
 	}
-	s, err := c.session(ctx)
-	if err != nil {
-		return privsep.Answer{}, notSent(r.Entrypoint, err)
+	for again := true; ; again = false {
+		s, err := c.session(ctx)
+		if err != nil {
+			return privsep.Answer{}, notSent(r.Entrypoint, err)
+		}
+		answer, err := s.call(ctx, r, started, c.cfg.CancelWait)
+		// A helper that died unnoticed between two calls: nothing of this one has left, and a new helper takes it.
+		var e *privsep.CallError
+		if again && errors.As(err, &e) && e.Outcome == privsep.NotSent && e.Code == privsep.CodeLost {
+			s.end(err)
+			continue
+		}
+		return answer, err
 	}
-	return s.call(ctx, r, started, c.cfg.CancelWait)
 }
 
 // notSent is the error of a call that the helper never saw.

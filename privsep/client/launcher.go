@@ -1,10 +1,12 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 )
 
 // A Launcher starts the helper's process. The ones below are all there are.
@@ -60,15 +62,18 @@ func (p *Prefix) launch(log *slog.Logger) (*process, *os.File, error) {
 
 // Direct starts the helper as the service's own user. For a service that is root still and is about to give root up
 // (confine.Become), a starter stays behind as root, from which a helper that died is started again; it is the helper's
-// program, takes nothing from the service but sockets, and ends with it.
+// program, takes nothing from the service but sockets and pipes, and ends with it. A Direct belongs to one Client at a time.
 type Direct struct {
 	Path string   // the helper, absolute
 	Args []string // its arguments
 
+	mu      sync.Mutex
 	starter *starter
 }
 
 func (d *Direct) launch(log *slog.Logger) (*process, *os.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.starter == nil && os.Geteuid() != 0 {
 		return start(spawnOptions{argv: append([]string{d.Path}, d.Args...), log: log})
 	}
@@ -83,9 +88,25 @@ func (d *Direct) launch(log *slog.Logger) (*process, *os.File, error) {
 }
 
 func (d *Direct) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.starter != nil {
 		d.starter.close()
+		d.starter = nil
 	}
+}
+
+// Socket is the connection to a helper that somebody else has started, such as the one that a test runs in its own
+// process. The file is the client's from Start on. A helper that died is not started again: later calls fail.
+type Socket struct{ File *os.File }
+
+func (s *Socket) launch(log *slog.Logger) (*process, *os.File, error) {
+	file := s.File
+	if file == nil {
+		return nil, nil, errors.New("the helper on the socket is gone, and nobody here can start another")
+	}
+	s.File = nil
+	return &process{log: log}, file, nil
 }
 
 // UserNamespace starts the helper as root of a user namespace of its own, without root anywhere: for demonstrations,

@@ -2,12 +2,12 @@ package client
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -21,7 +21,9 @@ type process struct {
 	hint   string
 	log    *slog.Logger
 	exited chan struct{} // closed once it was waited for; nil: not our child
-	stderr chan struct{} // closed at the end of its standard error
+	stderr chan struct{} // closed at the end of its standard error; nil: we do not have it
+	kill   func() error  // nil: not our child
+	parent *process      // the starter, where one started it
 
 	mu    sync.Mutex
 	lines []string // the last of its standard error
@@ -73,7 +75,7 @@ func start(o spawnOptions) (*process, *os.File, error) {
 		r.Close()
 		return nil, nil, err
 	}
-	p := &process{hint: o.hint, log: o.log, exited: make(chan struct{}), stderr: make(chan struct{})}
+	p := &process{hint: o.hint, log: o.log, exited: make(chan struct{}), stderr: make(chan struct{}), kill: cmd.Process.Kill}
 	go p.read(r)
 	go func() {
 		_ = cmd.Wait()
@@ -121,8 +123,8 @@ func (p *process) serving() {
 	p.mu.Unlock()
 }
 
-// wait waits for the end of the process. Its socket is closed: a helper ends then by itself.
-func (p *process) wait(limit time.Duration) {
+// wait waits for the end of the process. Its socket is closed: a helper ends then by itself. It reports whether it did.
+func (p *process) wait(limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for _, done := range []chan struct{}{p.exited, p.stderr} {
@@ -132,18 +134,40 @@ func (p *process) wait(limit time.Duration) {
 		select {
 		case <-done:
 		case <-timer.C:
-			return
+			return false
 		}
 	}
+	return true
+}
+
+// end is for a program that never served: it gets a moment to see that its socket is closed. One that waits for a
+// password does not look; what is root's we cannot kill, and sudo ends with the terminal or at its own timeout.
+func (p *process) end() {
+	if !p.wait(time.Second) && p.kill != nil {
+		_ = p.kill()
+		p.wait(time.Second)
+	}
+	if p.parent != nil && len(p.said()) == 0 {
+		p.parent.wait(time.Second) // it may be the starter that has failed, and its words are on their way
+	}
+}
+
+// said returns the last lines of its standard error, or where it said nothing those of its starter.
+func (p *process) said() []string {
+	p.mu.Lock()
+	lines := slices.Clone(p.lines)
+	p.mu.Unlock()
+	if len(lines) == 0 && p.parent != nil {
+		return p.parent.said()
+	}
+	return lines
 }
 
 // explain is the error of a start: the cause, what the helper said, and what to do.
 func (p *process) explain(cause error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	err := fmt.Errorf("start root helper: %w", cause)
-	if len(p.lines) > 0 {
-		err = fmt.Errorf("%w; it said: %s", err, strings.Join(p.lines, "; "))
+	if lines := p.said(); len(lines) > 0 {
+		err = fmt.Errorf("%w; it said: %s", err, strings.Join(lines, "; "))
 	}
 	if p.hint != "" {
 		err = fmt.Errorf("%w\nIf it may not start without a password, %s", err, p.hint)
@@ -166,7 +190,8 @@ func newStarter(path string, args []string, log *slog.Logger) (*starter, error) 
 	return &starter{process: p, socket: socket}, nil
 }
 
-// launch passes one end of a socketpair to the starter: the helper that it starts gets it as standard input.
+// launch passes one end of a socketpair and one of a pipe to the starter: the helper that it starts gets them as standard
+// input and standard error.
 func (s *starter) launch() (*process, *os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,16 +200,25 @@ func (s *starter) launch() (*process, *os.File, error) {
 		return nil, nil, err
 	}
 	defer theirs.Close()
-	err = unix.Sendmsg(int(s.socket.Fd()), []byte{1}, unix.UnixRights(int(theirs.Fd())), nil, unix.MSG_NOSIGNAL)
+	r, w, err := os.Pipe()
 	if err != nil {
 		ours.Close()
-		return nil, nil, s.process.explain(errors.Join(errors.New("its starter is gone"), err))
+		return nil, nil, err
 	}
-	p := &process{log: s.process.log} // the starter's child; what it says comes by the starter's standard error
+	defer w.Close()
+	err = unix.Sendmsg(int(s.socket.Fd()), []byte{1}, unix.UnixRights(int(theirs.Fd()), int(w.Fd())), nil, unix.MSG_NOSIGNAL)
+	if err != nil {
+		ours.Close()
+		r.Close()
+		s.process.wait(time.Second)
+		return nil, nil, s.process.explain(fmt.Errorf("its starter is gone: %w", err))
+	}
+	p := &process{log: s.process.log, stderr: make(chan struct{}), parent: s.process} // the starter's child: its end shows at its standard error
+	go p.read(r)
 	return p, ours, nil
 }
 
 func (s *starter) close() {
 	s.socket.Close()
-	s.process.wait(time.Second)
+	s.process.end()
 }

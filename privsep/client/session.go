@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/privhelper/privhelper/privsep"
@@ -21,6 +22,7 @@ type session struct {
 	process *process
 	logger  *slog.Logger
 	began   time.Time
+	ended   time.Time // zero: it lives
 
 	mu     sync.Mutex
 	calls  map[uint64]*pending
@@ -35,6 +37,7 @@ type pending struct {
 	entrypoint string
 	started    func(*pending, wire.Started)
 	answer     chan answer // room for one
+	begun      bool        // its command has started
 	given      bool        // its caller has gone: a late answer's files are closed
 }
 
@@ -61,7 +64,7 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 	s := &session{conn: conn, process: p, logger: c.cfg.Logger, calls: map[uint64]*pending{}, began: time.Now()}
 	stop := context.AfterFunc(ctx, conn.Shutdown)
 	m, _, err := conn.Receive()
-	if !stop() && err != nil {
+	if !stop() {
 		err = context.Cause(ctx)
 	}
 	if err == nil {
@@ -70,7 +73,7 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 	if err != nil {
 		conn.Shutdown()
 		conn.Close()
-		p.wait(time.Second)
+		p.end()
 		if errors.Is(err, io.EOF) {
 			err = errors.New("it ended before it served")
 		}
@@ -114,6 +117,16 @@ func (s *session) alive() bool {
 	return s.dead == nil
 }
 
+// lived says how long it lived, or has lived.
+func (s *session) lived() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead == nil {
+		return time.Since(s.began)
+	}
+	return s.ended.Sub(s.began)
+}
+
 // end ends the session: every call without an answer fails, once.
 func (s *session) end(cause error) {
 	s.mu.Lock()
@@ -121,7 +134,7 @@ func (s *session) end(cause error) {
 		s.mu.Unlock()
 		return
 	}
-	s.dead = cause
+	s.dead, s.ended = cause, time.Now()
 	calls := s.calls
 	s.calls = nil
 	s.mu.Unlock()
@@ -167,9 +180,10 @@ func (s *session) dispatch(m wire.Message, files []*os.File) error {
 			Message: m.Message, Outcome: privsep.Answered}})
 	case wire.Started:
 		p := s.find(m.ID)
-		if p == nil {
+		if p == nil || p.begun {
 			return unknownCall(m)
 		}
+		p.begun = true
 		if p.started != nil {
 			p.started(p, m)
 		}
@@ -197,16 +211,18 @@ func (s *session) deliver(id uint64, a answer) error {
 	s.mu.Lock()
 	p := s.calls[id]
 	delete(s.calls, id)
-	given := p != nil && p.given
-	s.mu.Unlock()
-	if p == nil || given {
-		closeAll(a.files)
-		if p == nil {
-			return unknownCall(wire.Return{})
-		}
-		return nil
+	wanted := p != nil && !p.given
+	if wanted {
+		p.answer <- a // under the lock: who gives up looks here after it has said so
 	}
-	p.answer <- a
+	s.mu.Unlock()
+	if p == nil {
+		closeAll(a.files)
+		return unknownCall(wire.Return{})
+	}
+	if !wanted {
+		closeAll(a.files)
+	}
 	return nil
 }
 
@@ -236,6 +252,9 @@ func (s *session) call(ctx context.Context, r privsep.Request, started func(*pen
 		if errors.As(err, &large) {
 			return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeTooLarge, Outcome: privsep.NotSent, Message: err.Error()}
 		}
+		if !s.alive() || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+			err = privsep.CodeLost
+		}
 		return privsep.Answer{}, notSent(r.Entrypoint, err)
 	}
 	select {
@@ -253,7 +272,7 @@ func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answ
 	_, _ = p.session.conn.Send(limit, wire.Cancel{ID: p.id}, nil)
 	select {
 	case a := <-p.answer:
-		return privsep.Answer{Data: a.data, Files: a.files}, a.err
+		return privsep.Answer{Data: a.data, Files: a.files}, causedBy(ctx, a.err)
 	case <-limit.Done():
 	}
 	p.session.mu.Lock()
@@ -261,13 +280,23 @@ func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answ
 	p.session.mu.Unlock()
 	select {
 	case a := <-p.answer: // it came in between
-		return privsep.Answer{Data: a.data, Files: a.files}, a.err
+		return privsep.Answer{Data: a.data, Files: a.files}, causedBy(ctx, a.err)
 	default:
 	}
 	e := privsep.ErrorFrom(p.entrypoint, ctx.Err())
 	e.Outcome = privsep.Unknown
 	e.Message = "the helper did not answer in time: " + ctx.Err().Error()
 	return privsep.Answer{}, e
+}
+
+// causedBy makes of the helper's "cancelled" what ctx ended with: our CANCEL may be there before the helper's own clock
+// has reached the deadline.
+func causedBy(ctx context.Context, err error) error {
+	var e *privsep.CallError
+	if errors.As(err, &e) && e.Code == privsep.CodeCancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		e.Code, e.Message = privsep.CodeDeadline, "the deadline has passed"
+	}
+	return err
 }
 
 // signal sends a signal to the call's command.

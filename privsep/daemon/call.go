@@ -25,6 +25,10 @@ type call struct {
 	mu       sync.Mutex
 	files    []*os.File // to be closed when the handler returns
 	answered bool
+
+	// Both are guarded by the server's lock.
+	stuck    bool // answered without its handler, which has not returned
+	released bool // its handler has returned, or never ran
 }
 
 type callKey struct{}
@@ -91,7 +95,8 @@ func Signals(ctx context.Context) <-chan syscall.Signal {
 
 // Caller returns a Caller by which a handler calls another handler of the same helper: in place, on its own goroutine
 // and in its own slot, so that handlers which call each other cannot wait for each other's slots. Arguments and replies
-// are copied as if they had travelled, open files included. Outside of a handler every call fails with CodeNoEntrypoint.
+// are copied as if they had travelled, open files included, and Detach, Log, Started and Signals work in the handler
+// called. Outside of a handler every call fails with CodeNoEntrypoint.
 func Caller(ctx context.Context) privsep.Caller { return inPlace{callOf(ctx)} }
 
 type inPlace struct{ of *call }
@@ -105,19 +110,26 @@ func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, err
 	if !found {
 		return privsep.Answer{}, noEntrypoint(r.Entrypoint)
 	}
+	if err := ctx.Err(); err != nil {
+		e := privsep.ErrorFrom(r.Entrypoint, err)
+		e.Outcome = privsep.NotSent
+		return privsep.Answer{}, e
+	}
 	files, err := duplicate(r.Files)
 	if err != nil {
 		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeBadArguments, Outcome: privsep.NotSent, Message: err.Error()}
 	}
-	defer closeAll(files)
-	reply, out, err := h.Run(ctx, r.Args, files)
+	// A call of its own for the files that it may detach; for the client it is the one that it made.
+	inner := &call{server: p.of.server, id: p.of.id, handler: h, signals: p.of.signals, files: slices.Clone(files)}
+	defer inner.closeFiles()
+	reply, out, err := h.Run(context.WithValue(ctx, callKey{}, inner), r.Args, files)
 	if err != nil {
 		return privsep.Answer{}, privsep.ErrorFrom(r.Entrypoint, err)
 	}
 	// The reply's files are the handler's own, handed over as they would be to a client. One that was among the
 	// arguments closes with them, so it is copied.
 	for i, f := range out {
-		if slices.Contains(files, f) {
+		if inner.owns(f) {
 			again, err := duplicate([]*os.File{f})
 			if err != nil {
 				closeAll(out)
@@ -127,6 +139,13 @@ func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, err
 		}
 	}
 	return privsep.Answer{Data: reply, Files: out}, nil
+}
+
+// owns reports whether a file of the arguments closes with the call.
+func (c *call) owns(f *os.File) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.files, f)
 }
 
 func noEntrypoint(name string) *privsep.CallError {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -213,7 +214,12 @@ func (s *server) run(c *call) {
 		}
 		c.fail(&privsep.CallError{Entrypoint: c.handler.Name, Code: privsep.CodePanicked, Outcome: privsep.Answered, Message: text})
 	}()
-	reply, out, err := c.handler.Run(c.ctx, c.args, c.files)
+	if c.ctx.Err() != nil { // it ended while the call waited: nobody wants the work any more
+		returned = true
+		c.fail(contextError(c))
+		return
+	}
+	reply, out, err := c.handler.Run(c.ctx, c.args, slices.Clone(c.files))
 	returned = true
 	defer closeAll(out)
 	late := false
@@ -230,18 +236,18 @@ func (s *server) run(c *call) {
 // overdue answers for a handler that does not return after its context has ended. The goroutine cannot be ended: its
 // slot stays taken, and when all are, the helper ends and a fresh one takes its place.
 func (s *server) overdue(c *call) {
-	if s.unqueue(c) {
-		c.closeFiles()
-		c.fail(contextError(c))
-		c.cancel(nil)
+	if s.dequeue(c) {
 		return
 	}
 	time.AfterFunc(s.daemon.opt.Grace, func() {
-		if !c.fail(contextError(c)) {
+		// A context may end before its call is queued.
+		if s.dequeue(c) || !c.fail(contextError(c)) {
 			return
 		}
 		s.mu.Lock()
-		s.stuck++
+		if c.stuck = !c.released; c.stuck {
+			s.stuck++
+		}
 		dead := s.stuck >= s.daemon.opt.Slots
 		if dead {
 			s.fatal = errStuck
@@ -259,6 +265,17 @@ func contextError(c *call) error {
 		code, text = privsep.CodeDeadline, "the deadline has passed"
 	}
 	return &privsep.CallError{Entrypoint: c.handler.Name, Code: code, Outcome: privsep.Answered, Message: text}
+}
+
+// dequeue answers a call that waits and whose context has ended. It reports whether the call was waiting.
+func (s *server) dequeue(c *call) bool {
+	if !s.unqueue(c) {
+		return false
+	}
+	c.closeFiles()
+	c.fail(contextError(c))
+	c.cancel(nil)
+	return true
 }
 
 // unqueue takes a call out of the queue and reports whether it was there.
@@ -285,6 +302,11 @@ func (s *server) answered(c *call) {
 // release gives a handler's slot to the next that waits.
 func (s *server) release(c *call) {
 	s.mu.Lock()
+	c.released = true
+	if c.stuck { // late, and not never: the slot is free again
+		c.stuck = false
+		s.stuck--
+	}
 	var next *call
 	if len(s.waiting) > 0 && s.ctx.Err() == nil {
 		next, s.waiting = s.waiting[0], s.waiting[1:]
@@ -297,12 +319,24 @@ func (s *server) release(c *call) {
 	}
 }
 
-// send writes a message. A connection that is broken is found by the reader.
+// send writes a message. A connection that is broken is found by the reader. An answer that cannot travel (too large, an
+// open file that the handler has closed, a code of its own making) is answered with the reason: every call gets one.
 func (s *server) send(m wire.Message, files []*os.File) {
-	_, err := s.conn.Send(context.Background(), m, files)
-	var large *wire.TooLargeError
-	if r, ok := m.(wire.Return); ok && errors.As(err, &large) {
-		_, err = s.conn.Send(context.Background(), wire.Error{ID: r.ID, Code: privsep.CodeTooLarge, Message: "the reply: " + err.Error()}, nil)
+	begun, err := s.conn.Send(context.Background(), m, files)
+	if err != nil && !begun {
+		e := wire.Error{Code: privsep.CodeFailed, Message: "the answer cannot travel: " + err.Error()}
+		var large *wire.TooLargeError
+		if errors.As(err, &large) {
+			e.Code = privsep.CodeTooLarge
+		}
+		switch m := m.(type) {
+		case wire.Return:
+			e.ID = m.ID
+			_, err = s.conn.Send(context.Background(), e, nil)
+		case wire.Error:
+			e.ID = m.ID
+			_, err = s.conn.Send(context.Background(), e, nil)
+		}
 	}
 	if err != nil && s.ctx.Err() == nil {
 		slog.Debug("privsep: send failed", "type", m.Type().String(), "error", err)
