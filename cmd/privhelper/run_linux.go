@@ -120,15 +120,21 @@ func become(loaded *host.Loaded, v filters.Verdict, account host.Account) error 
 			return err
 		}
 	}
-	if err := confineSelf(loaded, account); err != nil {
+	if err := confineSelf(loaded, v, account); err != nil {
 		return err
 	}
 	return &os.PathError{Op: "execute", Path: v.Path, Err: syscall.Exec(v.Path, v.Argv, env)}
 }
 
 // confineSelf gives this process the bounding set, the groups and the ids of the command.
-func confineSelf(loaded *host.Loaded, account host.Account) error {
+func confineSelf(loaded *host.Loaded, v filters.Verdict, account host.Account) error {
 	cfg := loaded.Config
+	if uid := os.Geteuid(); uid != 0 { // not the real one: under a setuid bit root is still to be given up
+		if uid == account.UID && uid == os.Getuid() && !cfg.HasCapabilities {
+			return nil // an ordinary user's command as that user: nothing to give up
+		}
+		return fmt.Errorf("a command that runs as %s needs root: start privhelper by sudo or doas", v.RunAs)
+	}
 	spec := confine.ThreadSpec{DropBounding: cfg.HasCapabilities}
 	if account.UID == 0 && cfg.HasCapabilities {
 		set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
@@ -146,9 +152,6 @@ func confineSelf(loaded *host.Loaded, account host.Account) error {
 		if err := clearInheritable(); err != nil {
 			return err
 		}
-	}
-	if os.Getuid() != 0 && account.UID == os.Getuid() {
-		return nil // an ordinary user's command as that user: nothing to give up
 	}
 	// Go's calls change every thread, the one that executes included. That the others have a wider bounding set does not
 	// matter to them: all answer alike, and none but this one lives on.
