@@ -28,7 +28,7 @@ func TestKillTree(t *testing.T) {
 		if err := one.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(begun); d > time.Second {
+		if d := time.Since(begun); d > bound {
 			t.Errorf("KillTree took %v", d)
 		}
 		if st, err := one.Wait(); err != nil || st.Signal != syscall.SIGKILL {
@@ -102,7 +102,8 @@ func TestCloseEndsForkBomb(t *testing.T) {
 				if err := g.Close(); err != nil {
 					t.Fatal(err)
 				}
-				if d := time.Since(begun); d > time.Second {
+				// Under a second on a machine that is not loaded; tests share theirs.
+				if d := time.Since(begun); d > bound {
 					t.Errorf("Close took %v", d)
 				} else {
 					t.Log("Close took", d)

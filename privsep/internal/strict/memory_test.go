@@ -110,12 +110,16 @@ func TestAmplification(t *testing.T) {
 		for _, n := range []int{1, 7, 8, 9, 29, 897, 1000, 20000} {
 			data := test.bytes(n)
 			estimate := leastMemory(t, p, data)
-			v := reflect.New(test.typ).Interface()
-			got := allocated(func() {
-				if err := p.DecodeWithin(data, nil, v, Limits{Memory: estimate}); err != nil {
-					t.Fatal(err)
-				}
-			})
+			// The count is the whole process's: the least of a few is what decoding itself takes.
+			got := uint64(1 << 62)
+			for range 5 {
+				v := reflect.New(test.typ).Interface()
+				got = min(got, allocated(func() {
+					if err := p.DecodeWithin(data, nil, v, Limits{Memory: estimate}); err != nil {
+						t.Fatal(err)
+					}
+				}))
+			}
 			if got > uint64(estimate)+4096 {
 				t.Errorf("%v of %d: %d bytes allocated, estimated %d", test.typ, n, got, estimate)
 			}
