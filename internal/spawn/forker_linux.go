@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -62,10 +63,27 @@ func (f *Forker) grow() error {
 	return nil
 }
 
-// serve is the life of one thread. Where the setup failed the goroutine returns locked, which ends the half confined
-// thread instead of handing it back to the scheduler.
+// serve finds a thread that is not the process's main one, which stands for the process in /proc/PID/status and is only
+// parked, not ended, when its goroutine returns locked. While this goroutine holds the main thread, the next gets another.
 func (f *Forker) serve(ready chan<- error) {
 	runtime.LockOSThread()
+	if unix.Gettid() != os.Getpid() {
+		f.live(ready)
+		return
+	}
+	held := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		close(held)
+		f.live(ready)
+	}()
+	<-held
+	runtime.UnlockOSThread()
+}
+
+// live is the life of one thread. Where the setup failed the goroutine returns locked, which ends the half confined
+// thread instead of handing it back to the scheduler.
+func (f *Forker) live(ready chan<- error) {
 	err := emptySignalMask()
 	if err == nil && f.setup != nil {
 		err = f.setup()
