@@ -80,7 +80,15 @@ func (c *call) fail(err error) bool {
 
 // Started tells the client that the call has started a command. It is for handlers that run one.
 func Started(ctx context.Context, pid int, rule string) {
-	if c := callOf(ctx); c != nil {
+	c := callOf(ctx)
+	if c == nil {
+		return
+	}
+	// Sent under the lock, so that it comes before the answer or, where that has gone already, not at all: a client
+	// ends the connection over a message for a call that is answered.
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.answered {
 		c.server.send(wire.Started{ID: c.id, PID: pid, Rule: rule}, nil)
 	}
 }
