@@ -43,11 +43,10 @@ func scripts(t *testing.T, root bool) {
 		t.Fatal("no scripts")
 	}
 	testscript.Run(t, testscript.Params{
-		Files:         files,
-		WorkdirRoot:   base,
-		Setup:         setup,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"code": code, "json": jsonField},
-		UpdateScripts: os.Getenv("PRIVHELPER_TEST_UPDATE") != "",
+		Files:       files,
+		WorkdirRoot: base,
+		Setup:       setup,
+		Cmds:        map[string]func(*testscript.TestScript, bool, []string){"code": code, "json": jsonField},
 	})
 }
 
