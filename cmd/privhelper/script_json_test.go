@@ -1,4 +1,4 @@
-//go:build linux && testscript
+//go:build linux
 
 package main_test
 

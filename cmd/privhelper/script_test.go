@@ -1,7 +1,4 @@
-//go:build linux && testscript
-
-// The tag stands here because testscript needs golang.org/x/tools/txtar, which go.mod does not name. Once it does (go get
-// github.com/rogpeppe/go-internal/txtar@v1.16.0) the tag goes, here and in script_json_test.go.
+//go:build linux
 
 package main_test
 
