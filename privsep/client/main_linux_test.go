@@ -1,0 +1,121 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/filters/host"
+	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/client"
+	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/privsep/daemon"
+	"github.com/privhelper/privhelper/privsep/daemon/rootwrap"
+)
+
+var (
+	net    = privsep.NewContext("net", privsep.CAP_NET_ADMIN)
+	pid    = privsep.NewEntrypoint[privsep.Void, int](net, "pid")
+	crash  = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "crash")
+	absent = privsep.NewContext("absent")
+	_      = privsep.NewEntrypoint[privsep.Void, int](absent, "missing")
+)
+
+// TestMain makes the test binary a helper too. A launcher gives its helper no environment, so the helpers are told from
+// the tests by their first argument.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "helper":
+			serve(daemon.Options{Context: net})
+		case "helper-of-a-user":
+			serve(daemon.Options{Context: net, User: &confine.User{UID: 4321, GID: 4322}})
+		case "helper-for-commands":
+			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load})})
+		case "helper-for-commands-no-cgroup":
+			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: true})})
+		case "silent":
+			fmt.Fprintln(os.Stderr, "Password: ")
+			select {}
+		case "refuse":
+			fmt.Fprintln(os.Stderr, "sorry, not today")
+			os.Exit(1)
+		}
+	}
+	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "victim": victim})
+}
+
+func serve(opt daemon.Options) {
+	d := daemon.New(opt)
+	if opt.Context != nil {
+		daemon.Handle(d, pid, func(context.Context, privsep.Void) (int, error) { return os.Getpid(), nil })
+		daemon.Handle(d, crash, func(context.Context, privsep.Void) (privsep.Void, error) {
+			os.Exit(3)
+			return privsep.Void{}, nil
+		})
+	}
+	d.Main()
+}
+
+const policy = `[Filters]
+sh: RegExpFilter, sh, root, sh, -c, [\s\S]*
+missing: CommandFilter, /usr/bin/no-such-program, root
+`
+
+func load() (*host.Loaded, error) {
+	cfg, _, err := filters.ParseConfig("built-in.conf", []byte("[DEFAULT]\nfilters_path=/nonexistent\ncapabilities=CAP_NET_ADMIN\n"), true)
+	if err != nil {
+		return nil, err
+	}
+	p, _, err := filters.ParsePolicy(cfg, []filters.Source{{File: "built-in.filters", Text: []byte(policy)}})
+	if err != nil {
+		return nil, err
+	}
+	return &host.Loaded{Config: cfg, Policy: p, Machine: host.New(cfg, host.Options{UntrustedFiles: true})}, nil
+}
+
+// launcher starts this binary as root, or as root of a user namespace.
+func launcher(t testing.TB, args ...string) client.Launcher {
+	t.Helper()
+	path := testenv.Child(t, "").Path
+	if os.Geteuid() == 0 {
+		return &client.Direct{Path: path, Args: args}
+	}
+	return &client.UserNamespace{Path: path, Args: args}
+}
+
+func start(t testing.TB, cfg client.Config, args ...string) *client.Client {
+	t.Helper()
+	if cfg.Launcher == nil {
+		cfg.Launcher = launcher(t, args...)
+	}
+	c, err := client.Start(context.Background(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func outcome(err error) string {
+	var e *privsep.CallError
+	if !errors.As(err, &e) {
+		return fmt.Sprintf("no CallError: %v", err)
+	}
+	return e.Outcome.String()
+}
+
+// settles waits for what shows in /proc only. The limit bounds a failure.
+func settles(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, limit)
+		}
+	}
+}
