@@ -24,6 +24,9 @@ var (
 	crash  = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "crash")
 	absent = privsep.NewContext("absent")
 	_      = privsep.NewEntrypoint[privsep.Void, int](absent, "missing")
+
+	differs = privsep.NewContext("net") // as a program of another release has it
+	_       = privsep.NewEntrypoint[string, int](differs, "pid")
 )
 
 // TestMain makes the test binary a helper too. A launcher gives its helper no environment, so the helpers are told from

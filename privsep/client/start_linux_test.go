@@ -54,6 +54,7 @@ func TestStartFails(t *testing.T) {
 		"exits with text":    {args: []string{"refuse"}, want: []string{"it ended before it served", "sorry, not today"}},
 		"no program":         {missing: true, want: []string{"no such file"}},
 		"missing entrypoint": {args: []string{"helper"}, contexts: []*privsep.Context{absent}, want: []string{"no entrypoint absent.missing"}},
+		"other types":        {args: []string{"helper"}, contexts: []*privsep.Context{differs}, want: []string{"entrypoint net.pid has other types"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := client.Config{Launcher: launcher(t, test.args...), Contexts: test.contexts}
