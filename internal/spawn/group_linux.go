@@ -189,6 +189,7 @@ func (g *Group) Close() error {
 	if g.cg != nil {
 		errs = append(errs, endCgroup(g.cg.path, deadline))
 	}
+	children.stopSessions(func(p *Process) bool { return p.group == g })
 	// A command that runs as root can leave its cgroup, but not its descent.
 	errs = append(errs, g.walk(g.memberOfGroup).end(deadline))
 	children.reap()

@@ -76,24 +76,35 @@ func (r *reaper) leave(g *Group) {
 	}
 }
 
-// reap takes all there is to take.
+// reapBatch is how many are reaped before fork is given to those who wait for it.
+const reapBatch = 32
+
+// reap takes all there is to take, in batches: while a fork bomb runs there is always one more, and Start and Close,
+// which wait for fork, must not wait for its end.
 func (r *reaper) reap() {
+	for r.reapSome() {
+	}
+}
+
+// reapSome takes one batch and reports whether there may be more.
+func (r *reaper) reapSome() (more bool) {
 	r.fork.Lock()
 	defer r.fork.Unlock()
 	defer r.removeFolders()
-	for {
+	for range reapBatch {
 		pid := peekExited()
 		if pid == 0 {
-			return
+			return false
 		}
 		if !r.take(pid) {
-			break
+			// Somebody else's child lies before ours. Its owner waits for it; ours are asked for one by one.
+			for _, pid := range findChildLister()()(os.Getpid()) {
+				r.take(pid)
+			}
+			return false
 		}
 	}
-	// Somebody else's child lies before ours. Its owner waits for it; ours are asked for one by one.
-	for _, pid := range findChildLister()()(os.Getpid()) {
-		r.take(pid)
-	}
+	return true
 }
 
 // take reaps pid if it has ended and is a command or an orphan of one. It reports false for somebody else's child.

@@ -51,19 +51,19 @@ func (w walk) visit(do func(procStat)) {
 func (w walk) end(deadline time.Time) error {
 	refused := map[identity]error{}
 	for clean := 0; clean < 2; {
+		if time.Now().After(deadline) { // or a look that was not taken would pass for one that found nothing
+			return fmt.Errorf("processes may remain: %w", os.ErrDeadlineExceeded)
+		}
 		found := w.signalAll(unix.SIGSTOP, deadline, refused)
 		if found == 0 {
 			clean++
-			children.reap()
+			children.reapSome()
 			continue
 		}
 		clean = 0
 		w.signalOnce(unix.SIGKILL, map[identity]bool{}, refused)
-		children.reap()
+		children.reapSome()
 		time.Sleep(100 * time.Microsecond) // to die takes a moment
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%d processes remain after SIGKILL: %w", found, os.ErrDeadlineExceeded)
-		}
 	}
 	var errs []error
 	for id, err := range refused {
@@ -79,7 +79,7 @@ func (w walk) signalAll(sig unix.Signal, deadline time.Time, refused map[identit
 		if w.signalOnce(sig, seen, refused) == 0 {
 			break
 		}
-		children.reap()
+		children.reapSome()
 	}
 	return len(seen)
 }
@@ -123,4 +123,17 @@ func signalExactly(id identity, sig unix.Signal) error {
 		_ = unix.Kill(-pgid, sig) // those that it does not reach are found one by one
 	}
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
+}
+
+// stopSessions stops what is in the process groups of the living commands that lead a session, each in one step of the
+// kernel. A chain in which every process forks the next and ends outruns a walk that has to look each of them up; the
+// number of a group whose leader is not reaped is nobody else's.
+func (r *reaper) stopSessions(whose func(*Process) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for pid, p := range r.mains {
+		if p.session && whose(p) {
+			_ = unix.Kill(-pid, unix.SIGSTOP) // those that it does not reach are found by the walk
+		}
+	}
 }
