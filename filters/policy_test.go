@@ -139,7 +139,7 @@ func TestHash(t *testing.T) {
 		}
 		seen[hash] = name
 	}
-	if mustHash(t, filters.Oslo, "") != mustHash(t, filters.Oslo, "") {
+	if first, second := mustHash(t, filters.Oslo, ""), mustHash(t, filters.Oslo, ""); first != second {
 		t.Error("the hash is not stable")
 	}
 }

@@ -37,14 +37,6 @@ type Item struct {
 	Line       int
 }
 
-// place returns FILE:LINE.
-func (r *Rule) place() string {
-	if r.Line == 0 {
-		return r.File
-	}
-	return fmt.Sprintf("%s:%d", r.File, r.Line)
-}
-
 // adopt takes the rule's own section over. An item that is not known refuses the policy in both semantics: a section
 // narrows its rule, and what narrows must never be ignored, though Python would.
 func (r *Rule) adopt(s *section) error {

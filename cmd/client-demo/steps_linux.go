@@ -39,6 +39,9 @@ func demo(rootHelper string) error {
 			return err
 		}
 	}
+	if rootHelper != "" {
+		secret = "/etc/shadow" // what we make is our own
+	}
 	launcher, how, err := launch(rootHelper, secret)
 	if err != nil {
 		return err
@@ -116,11 +119,14 @@ func (s *steps) openFile(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if direct == nil {
-		return fmt.Sprintf("read %q from the helper's open file (without root the file is our own, and we could open it ourselves)",
-			strings.TrimSpace(string(text))), nil
+	what := fmt.Sprintf("%d bytes", len(text)) // of a file that was there before, nothing is shown
+	if s.rootHelper == "" {
+		what = fmt.Sprintf("%q", strings.TrimSpace(string(text)))
 	}
-	return fmt.Sprintf("we may not open it (%v); from the helper's open file we read %q", errors.Unwrap(direct), strings.TrimSpace(string(text))), nil
+	if direct == nil {
+		return "read " + what + " from the helper's open file (without root the file is our own, and we could open it ourselves)", nil
+	}
+	return fmt.Sprintf("we may not open it (%v); from the helper's open file we read %s", errors.Unwrap(direct), what), nil
 }
 
 // lowPort serves one request on a socket that the helper bound.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 )
@@ -21,22 +22,31 @@ type Prefix struct {
 	Command []string // for example sudo -n; the first is looked up in PATH
 	Path    string   // the helper, absolute
 	Args    []string // its arguments
-	hint    string
 }
 
 // Sudo starts the helper by `sudo -n PATH ARGS`.
 func Sudo(path string, args ...string) *Prefix {
-	return &Prefix{Command: []string{"sudo", "-n"}, Path: path, Args: args,
-		hint: fmt.Sprintf("write into /etc/sudoers.d/privhelper:\n\n\t%s ALL=(root) NOPASSWD: %s\n", userName(), line(path, args))}
+	return &Prefix{Command: []string{"sudo", "-n"}, Path: path, Args: args}
 }
 
 // Doas starts the helper by `doas -n PATH ARGS`.
 func Doas(path string, args ...string) *Prefix {
-	hint := fmt.Sprintf("write into /etc/doas.conf:\n\n\tpermit nopass %s as root cmd %s", userName(), path)
-	if len(args) > 0 {
-		hint += " args " + strings.Join(args, " ")
+	return &Prefix{Command: []string{"doas", "-n"}, Path: path, Args: args}
+}
+
+// hint says what to write where, so that the helper starts without a password.
+func (p *Prefix) hint() string {
+	switch filepath.Base(p.Command[0]) {
+	case "sudo":
+		return fmt.Sprintf("write into /etc/sudoers.d/privhelper:\n\n\t%s ALL=(root) NOPASSWD: %s\n", userName(), line(p.Path, p.Args))
+	case "doas":
+		hint := fmt.Sprintf("write into /etc/doas.conf:\n\n\tpermit nopass %s as root cmd %s", userName(), p.Path)
+		if len(p.Args) > 0 {
+			hint += " args " + strings.Join(p.Args, " ")
+		}
+		return hint + "\n"
 	}
-	return &Prefix{Command: []string{"doas", "-n"}, Path: path, Args: args, hint: hint + "\n"}
+	return ""
 }
 
 func line(path string, args []string) string {
@@ -56,8 +66,11 @@ func userName() string {
 }
 
 func (p *Prefix) launch(log *slog.Logger) (*process, *os.File, error) {
+	if len(p.Command) == 0 {
+		return nil, nil, errors.New("client: Prefix without a Command")
+	}
 	argv := append(append([]string{}, p.Command...), p.Path)
-	return start(spawnOptions{argv: append(argv, p.Args...), hint: p.hint, log: log})
+	return start(spawnOptions{argv: append(argv, p.Args...), hint: p.hint(), log: log})
 }
 
 // Direct starts the helper as the service's own user. For a service that is root still and is about to give root up

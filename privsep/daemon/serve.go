@@ -100,7 +100,7 @@ func (s *server) receive() error {
 		case wire.Signal:
 			s.signal(m)
 		case wire.Ping:
-			s.send(wire.Pong{ID: m.ID}, nil)
+			s.send(wire.Pong(m), nil)
 		}
 		if err != nil {
 			return err

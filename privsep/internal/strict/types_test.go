@@ -79,7 +79,7 @@ type every struct {
 	Omit     []string  `msgpack:"omit,omitempty"`
 	OmitTime time.Time `msgpack:",omitempty"`
 	Left     chan int  `msgpack:"-"`
-	hidden   int       `msgpack:"-"`
+	hidden   int       `msgpack:"-"` //lint:ignore U1000 an unexported field that is left out is the case
 }
 
 func mustPlan(t testing.TB, typ reflect.Type) *Plan {
