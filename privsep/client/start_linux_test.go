@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/privhelper/privhelper/internal/testenv"
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/client"
@@ -144,9 +146,16 @@ func serviceAsNobody([]string) error {
 	if err := syscall.Kill(h.PID, 0); !errors.Is(err, syscall.EPERM) {
 		return fmt.Errorf("we may signal the helper: %v", err)
 	}
+	pidfd, err := unix.PidfdOpen(h.PID, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pidfd)
 	c.Close()
-	if err := syscall.Kill(h.PID, 0); !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("after Close the helper: %v", err)
+	// Its end of the pipe closes a moment before the kernel calls it ended.
+	ended := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ended, 10_000); n != 1 {
+		return fmt.Errorf("after Close the helper lives: %v", err)
 	}
 	fmt.Println("ok")
 	return nil
