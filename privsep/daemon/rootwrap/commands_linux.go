@@ -57,9 +57,18 @@ func New(opt Options) *Commands {
 
 var _ daemon.Commands = (*Commands)(nil)
 
-// Load reads configuration and policy.
+// Load reads configuration and policy, and makes the group of all commands while its cgroup folder can still be made: in
+// a cgroup2 root of mode 0555 that takes CAP_DAC_OVERRIDE. The folder is root's; a helper that becomes another user makes
+// its group in Start, where it finds commands by a walk if it may not make the folder.
 func (c *Commands) Load() (err error) {
-	c.loaded, err = c.opt.Load()
+	if c.loaded, err = c.opt.Load(); err != nil || c.user() != nil {
+		return err
+	}
+	return c.newGroup()
+}
+
+func (c *Commands) newGroup() (err error) {
+	c.group, err = spawn.NewGroup(spawn.Options{NoCgroup: c.opt.NoCgroup, MaxProcesses: maxProcesses})
 	return err
 }
 
@@ -120,7 +129,7 @@ func (c *Commands) user() *confine.User {
 	return u
 }
 
-// Start makes the group of all commands and one thread for each kind of rule, and compares a child of each with what
+// Start makes one thread for each kind of rule, and compares a child of each with what
 // the policy promises.
 func (c *Commands) Start(peer daemon.Peer) (err error) {
 	c.peer = peer
@@ -129,8 +138,10 @@ func (c *Commands) Start(peer daemon.Peer) (err error) {
 		return err
 	}
 	c.noSetgroups = status.SetgroupsDenied
-	if c.group, err = spawn.NewGroup(spawn.Options{NoCgroup: c.opt.NoCgroup, MaxProcesses: maxProcesses}); err != nil {
-		return err
+	if c.group == nil {
+		if err := c.newGroup(); err != nil {
+			return err
+		}
 	}
 	var seen []kind
 	for _, r := range c.loaded.Policy.Rules() {
