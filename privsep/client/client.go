@@ -31,18 +31,20 @@ type Config struct {
 	// Contexts are those whose entrypoints will be called. What the helper says it serves is compared with them: a
 	// missing entrypoint, or one of other types, fails the start by name.
 	Contexts []*privsep.Context
-	// StartTimeout bounds a start, a password prompt included. 0: 30 s.
+	// StartTimeout bounds a start, a password prompt included; then Start ends in ErrStartTimeout. 0: 30 s.
 	StartTimeout time.Duration
 	// CancelWait is how long a call whose context has ended waits for the helper's answer. 0: 1 s.
 	CancelWait time.Duration
-	// Logger receives the records of the helper's handlers, and what the helper writes to its standard error. Nil:
-	// slog.Default().
+	// Logger receives the records of the helper's handlers, and what the helper writes to its standard error, one after
+	// the other from a goroutine of its own: its handler may call this client. Records that come faster than it takes
+	// them are dropped, and a record says how many. Nil: slog.Default().
 	Logger *slog.Logger
 }
 
 // A Client speaks with one helper, and with its successor when it died. It is safe for concurrent use.
 type Client struct {
-	cfg Config
+	cfg  Config
+	logs *logQueue
 
 	mu       sync.Mutex
 	current  *session
@@ -56,7 +58,9 @@ type Client struct {
 }
 
 // Start starts the helper and waits until it has confined itself and said what it serves. The error carries what the
-// helper wrote to its standard error, and for sudo and doas what to write into their configuration.
+// helper wrote to its standard error, and for sudo and doas what to write into their configuration. errors.Is finds
+// ErrStartTimeout where the helper did not serve in time, and context.DeadlineExceeded or context.Canceled only where ctx
+// ended before.
 func Start(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.StartTimeout == 0 {
 		cfg.StartTimeout = 30 * time.Second
@@ -67,16 +71,21 @@ func Start(ctx context.Context, cfg Config) (*Client, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, logs: newLogQueue(cfg.Logger.Handler())}
 	s, err := c.launch(ctx)
 	if err != nil {
 		c.closeLauncher()
+		c.logs.close(0)
 		return nil, err
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.current = s
 	return c, nil
 }
+
+// ErrStartTimeout says that a helper did not serve within Config.StartTimeout: it waits for a password, perhaps, or is no
+// root helper.
+var ErrStartTimeout = errors.New("it did not say that it serves within StartTimeout")
 
 // Helper is what the client knows of its helper: what it said when it began to serve.
 type Helper struct {
@@ -102,7 +111,7 @@ func (c *Client) Helper() Helper {
 }
 
 // Close ends the helper and every command that it runs for us, and waits for it. Calls in flight end with CodeLost,
-// later ones with CodeClosed.
+// later ones with CodeClosed. Records that its Logger has not taken by then are waited for CancelWait long.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	wasClosed, starting := c.closed, c.starting
@@ -121,6 +130,7 @@ func (c *Client) Close() error {
 	s.end(errClosed)
 	s.process.wait(c.cfg.StartTimeout)
 	c.closeLauncher()
+	c.logs.close(c.cfg.CancelWait)
 	return nil
 }
 

@@ -3,7 +3,6 @@ package client
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +12,7 @@ import (
 // A Launcher starts the helper's process. The ones below are all there are.
 type Launcher interface {
 	// launch starts the helper with one end of a socketpair as its standard input and returns the other.
-	launch(*slog.Logger) (*process, *os.File, error)
+	launch(*logQueue) (*process, *os.File, error)
 }
 
 // Prefix starts the helper through a program that gives privileges, as OpenStack's services do with their
@@ -65,7 +64,7 @@ func userName() string {
 	return fmt.Sprintf("#%d", os.Getuid())
 }
 
-func (p *Prefix) launch(log *slog.Logger) (*process, *os.File, error) {
+func (p *Prefix) launch(log *logQueue) (*process, *os.File, error) {
 	if len(p.Command) == 0 {
 		return nil, nil, errors.New("client: Prefix without a Command")
 	}
@@ -84,7 +83,7 @@ type Direct struct {
 	starter *starter
 }
 
-func (d *Direct) launch(log *slog.Logger) (*process, *os.File, error) {
+func (d *Direct) launch(log *logQueue) (*process, *os.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.starter == nil && os.Geteuid() != 0 {
@@ -113,7 +112,7 @@ func (d *Direct) close() {
 // process. The file is the client's from Start on. A helper that died is not started again: later calls fail.
 type Socket struct{ File *os.File }
 
-func (s *Socket) launch(log *slog.Logger) (*process, *os.File, error) {
+func (s *Socket) launch(log *logQueue) (*process, *os.File, error) {
 	file := s.File
 	if file == nil {
 		return nil, nil, errors.New("the helper on the socket is gone, and nobody here can start another")
@@ -130,6 +129,6 @@ type UserNamespace struct {
 	Network bool     // a network namespace too, in which it may do as it likes
 }
 
-func (u *UserNamespace) launch(log *slog.Logger) (*process, *os.File, error) {
+func (u *UserNamespace) launch(log *logQueue) (*process, *os.File, error) {
 	return start(spawnOptions{argv: append([]string{u.Path}, u.Args...), namespace: true, network: u.Network, log: log})
 }

@@ -1,19 +1,15 @@
 package client
 
 import (
-	"context"
 	"log/slog"
+	"time"
 
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// log gives a record of the helper to the client's logger, with the time and the level it was made with.
-func (s *session) log(m wire.Log) {
-	ctx, level := context.Background(), m.Level
-	if !s.logger.Enabled(ctx, level) {
-		return
-	}
-	r := slog.NewRecord(m.Time, level, m.Message, 0)
+// record makes of the helper's LOG message the record that its handler made, with its time and level.
+func (s *session) record(m wire.Log) slog.Record {
+	r := slog.NewRecord(m.Time, m.Level, m.Message, 0)
 	for _, a := range m.Attrs {
 		if len(a.Path) == 0 {
 			continue
@@ -30,5 +26,12 @@ func (s *session) log(m wire.Log) {
 	if m.Dropped > 0 {
 		r.AddAttrs(slog.Uint64("dropped_before", m.Dropped))
 	}
-	_ = s.logger.Handler().Handle(ctx, r)
+	return r
+}
+
+// stderrRecord is the record of a line that the helper wrote to its standard error.
+func stderrRecord(line string) slog.Record {
+	r := slog.NewRecord(time.Now(), slog.LevelWarn, "root helper", 0)
+	r.AddAttrs(slog.String("stderr", line))
+	return r
 }

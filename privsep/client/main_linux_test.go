@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 		case "helper-for-commands-no-cgroup":
 			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: true})})
 		case "silent":
-			fmt.Fprintln(os.Stderr, "Password: ")
+			fmt.Fprint(os.Stderr, "Password: ") // and no newline
 			select {}
 		case "refuse":
 			fmt.Fprintln(os.Stderr, "sorry, not today")

@@ -1,13 +1,9 @@
 package client
 
 import (
-	"bufio"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,47 +15,60 @@ import (
 // process is a helper's process, or that of the program that starts it for us.
 type process struct {
 	hint   string
-	log    *slog.Logger
+	log    *logQueue
 	exited chan struct{} // closed once it was waited for; nil: not our child
 	stderr chan struct{} // closed at the end of its standard error; nil: we do not have it
 	kill   func() error  // nil: not our child
 	parent *process      // the starter, where one started it
-
-	mu    sync.Mutex
-	lines []string // the last of its standard error
-	serve bool
+	text   stderrText
 }
 
 type spawnOptions struct {
 	argv               []string
 	hint               string
 	namespace, network bool
-	log                *slog.Logger
-	kind               int // of the socket; 0: SOCK_STREAM
+	log                *logQueue
+	starter            bool // for the program that stays root: a socket for messages, not a stream
 }
 
-// maxLines bounds what is kept of a helper's standard error.
-const maxLines = 20
+// ends joins us with a helper: a socketpair that is its standard input, and a pipe that is its standard error.
+type ends struct{ socket, theirSocket, stderr, theirStderr *os.File }
+
+func newEnds(kind int) (e ends, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ends{}, os.NewSyscallError("socketpair", err)
+	}
+	e.socket, e.theirSocket = os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "client")
+	if e.stderr, e.theirStderr, err = os.Pipe(); err != nil {
+		closeAll([]*os.File{e.socket, e.theirSocket})
+		return ends{}, err
+	}
+	return e, nil
+}
+
+// given closes the helper's ends, once it has them or will never have them: whoever waits for the end of one of ours
+// would wait for us. Where the start failed ours are closed too.
+func (e ends) given(started error) {
+	closeAll([]*os.File{e.theirSocket, e.theirStderr})
+	if started != nil {
+		closeAll([]*os.File{e.socket, e.stderr})
+	}
+}
 
 // start starts a program with one end of a socketpair as its standard input, an empty environment, / as its folder,
 // and its standard error with us.
 func start(o spawnOptions) (*process, *os.File, error) {
-	if o.kind == 0 {
-		o.kind = unix.SOCK_STREAM
+	kind := unix.SOCK_STREAM
+	if o.starter {
+		kind = unix.SOCK_SEQPACKET
 	}
-	ours, theirs, err := pair(o.kind)
+	e, err := newEnds(kind)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer theirs.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		ours.Close()
-		return nil, nil, err
-	}
-	defer w.Close()
 	cmd := exec.Command(o.argv[0], o.argv[1:]...)
-	cmd.Stdin, cmd.Stderr, cmd.Dir = theirs, w, "/"
+	cmd.Stdin, cmd.Stderr, cmd.Dir = e.theirSocket, e.theirStderr, "/"
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	if o.namespace {
 		flags := uintptr(unix.CLONE_NEWUSER)
@@ -70,57 +79,34 @@ func start(o spawnOptions) (*process, *os.File, error) {
 			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},
 			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}}
 	}
-	if err := cmd.Start(); err != nil {
-		ours.Close()
-		r.Close()
+	err = cmd.Start()
+	e.given(err)
+	if err != nil {
 		return nil, nil, err
 	}
-	p := &process{hint: o.hint, log: o.log, exited: make(chan struct{}), stderr: make(chan struct{}), kill: cmd.Process.Kill}
-	go p.read(r)
+	p := newProcess(e, o.log)
+	p.hint, p.exited, p.kill = o.hint, make(chan struct{}), cmd.Process.Kill
 	go func() {
 		_ = cmd.Wait()
 		close(p.exited)
 	}()
-	return p, ours, nil
+	return p, e.socket, nil
 }
 
-func pair(kind int) (ours, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	return os.NewFile(uintptr(fds[0]), "helper"), os.NewFile(uintptr(fds[1]), "client"), nil
+// newProcess reads the standard error of what has been started with these ends.
+func newProcess(e ends, log *logQueue) *process {
+	p := &process{log: log, stderr: make(chan struct{})}
+	go func() {
+		defer close(p.stderr)
+		defer e.stderr.Close()
+		p.text.read(e.stderr)
+	}()
+	return p
 }
 
-// read keeps the tail of the helper's standard error, and once it serves gives each line to the log.
-func (p *process) read(r io.ReadCloser) {
-	defer close(p.stderr)
-	defer r.Close()
-	lines := bufio.NewReaderSize(r, 4096)
-	for {
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimRight(line, "\n"); line != "" {
-			p.mu.Lock()
-			p.lines = append(p.lines, line)
-			if len(p.lines) > maxLines {
-				p.lines = p.lines[1:]
-			}
-			serve := p.serve
-			p.mu.Unlock()
-			if serve {
-				p.log.Warn("root helper", "stderr", line)
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
+// serving makes the log take what the helper says from now on: the start has succeeded, and no error of it will.
 func (p *process) serving() {
-	p.mu.Lock()
-	p.serve = true
-	p.mu.Unlock()
+	p.text.onLine(func(line string) { p.log.add(stderrRecord(line)) })
 }
 
 // wait waits for the end of the process. Its socket is closed: a helper ends then by itself. It reports whether it did.
@@ -154,9 +140,7 @@ func (p *process) end() {
 
 // said returns the last lines of its standard error, or where it said nothing those of its starter.
 func (p *process) said() []string {
-	p.mu.Lock()
-	lines := slices.Clone(p.lines)
-	p.mu.Unlock()
+	lines := p.text.last()
 	if len(lines) == 0 && p.parent != nil {
 		return p.parent.said()
 	}
@@ -182,8 +166,8 @@ type starter struct {
 	socket  *os.File
 }
 
-func newStarter(path string, args []string, log *slog.Logger) (*starter, error) {
-	p, socket, err := start(spawnOptions{argv: append([]string{path}, args...), kind: unix.SOCK_SEQPACKET, log: log})
+func newStarter(path string, args []string, log *logQueue) (*starter, error) {
+	p, socket, err := start(spawnOptions{argv: append([]string{path}, args...), starter: true, log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -195,27 +179,20 @@ func newStarter(path string, args []string, log *slog.Logger) (*starter, error) 
 func (s *starter) launch() (*process, *os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ours, theirs, err := pair(unix.SOCK_STREAM)
+	e, err := newEnds(unix.SOCK_STREAM)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer theirs.Close()
-	r, w, err := os.Pipe()
+	rights := unix.UnixRights(int(e.theirSocket.Fd()), int(e.theirStderr.Fd()))
+	err = unix.Sendmsg(int(s.socket.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL)
+	e.given(err)
 	if err != nil {
-		ours.Close()
-		return nil, nil, err
-	}
-	defer w.Close()
-	err = unix.Sendmsg(int(s.socket.Fd()), []byte{1}, unix.UnixRights(int(theirs.Fd()), int(w.Fd())), nil, unix.MSG_NOSIGNAL)
-	if err != nil {
-		ours.Close()
-		r.Close()
 		s.process.wait(time.Second)
 		return nil, nil, s.process.explain(fmt.Errorf("its starter is gone: %w", err))
 	}
-	p := &process{log: s.process.log, stderr: make(chan struct{}), parent: s.process} // the starter's child: its end shows at its standard error
-	go p.read(r)
-	return p, ours, nil
+	p := newProcess(e, s.process.log) // the starter's child: its end shows at its standard error
+	p.parent = s.process
+	return p, e.socket, nil
 }
 
 func (s *starter) close() {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"sync"
 	"syscall"
@@ -20,7 +19,7 @@ type session struct {
 	conn    *wire.Conn
 	hello   wire.Hello
 	process *process
-	logger  *slog.Logger
+	logs    *logQueue
 	began   time.Time
 	ended   time.Time // zero: it lives
 
@@ -50,9 +49,9 @@ type answer struct {
 // launch starts a helper and takes its HELLO.
 func (c *Client) launch(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.cfg.StartTimeout,
-		fmt.Errorf("it did not say that it serves within %v: %w", c.cfg.StartTimeout, context.DeadlineExceeded))
+		fmt.Errorf("%w, %v", ErrStartTimeout, c.cfg.StartTimeout))
 	defer cancel()
-	p, socket, err := c.cfg.Launcher.launch(c.cfg.Logger)
+	p, socket, err := c.cfg.Launcher.launch(c.logs)
 	if err != nil {
 		return nil, fmt.Errorf("start root helper: %w", err)
 	}
@@ -61,7 +60,7 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 		socket.Close()
 		return nil, fmt.Errorf("start root helper: %w", err)
 	}
-	s := &session{conn: conn, process: p, logger: c.cfg.Logger, calls: map[uint64]*pending{}, began: time.Now()}
+	s := &session{conn: conn, process: p, logs: c.logs, calls: map[uint64]*pending{}, began: time.Now()}
 	stop := context.AfterFunc(ctx, conn.Shutdown)
 	m, _, err := conn.Receive()
 	if !stop() {
@@ -188,7 +187,7 @@ func (s *session) dispatch(m wire.Message, files []*os.File) error {
 			p.started(p, m)
 		}
 	case wire.Log:
-		s.log(m)
+		s.logs.add(s.record(m))
 	case wire.Pong:
 	default:
 		return &wire.ProtocolError{From: wire.FromHelper, Cause: m.Type().String() + " after HELLO"}

@@ -46,28 +46,40 @@ func TestRestart(t *testing.T) {
 }
 
 func TestStartFails(t *testing.T) {
+	program := testenv.Child(t, "").Path
+	sudo := filepath.Join(t.TempDir(), "sudo") // what it is called decides what the error says to write
+	if err := os.Symlink("/usr/bin/env", sudo); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
-		args     []string
+		launcher client.Launcher
 		contexts []*privsep.Context
-		missing  bool
+		timeout  time.Duration // of the start
+		deadline time.Duration // of the caller
 		want     []string
+		is       error
 	}{
-		"says nothing":       {args: []string{"silent"}, want: []string{"within 300ms", "Password:"}},
-		"exits with text":    {args: []string{"refuse"}, want: []string{"it ended before it served", "sorry, not today"}},
-		"no program":         {missing: true, want: []string{"no such file"}},
-		"missing entrypoint": {args: []string{"helper"}, contexts: []*privsep.Context{absent}, want: []string{"no entrypoint absent.missing"}},
-		"other types":        {args: []string{"helper"}, contexts: []*privsep.Context{differs}, want: []string{"entrypoint net.pid has other types"}},
+		"says nothing": {launcher: launcher(t, "silent"), timeout: 300 * time.Millisecond,
+			want: []string{"did not say that it serves within StartTimeout, 300ms", "Password:"}, is: client.ErrStartTimeout},
+		"asks for a password": {launcher: &client.Prefix{Command: []string{sudo}, Path: program, Args: []string{"silent"}}, timeout: 300 * time.Millisecond,
+			want: []string{"within StartTimeout, 300ms", "Password:", "write into /etc/sudoers.d/privhelper:", "ALL=(root) NOPASSWD: " + program + " silent\n"},
+			is:   client.ErrStartTimeout},
+		"the caller gives up": {launcher: launcher(t, "silent"), deadline: 300 * time.Millisecond,
+			want: []string{"context deadline exceeded"}, is: context.DeadlineExceeded},
+		"exits with text":    {launcher: launcher(t, "refuse"), want: []string{"it ended before it served", "sorry, not today"}},
+		"no program":         {launcher: &client.Prefix{Command: []string{"/nonexistent/sudo"}, Path: "/nonexistent/helper"}, want: []string{"no such file"}, is: fs.ErrNotExist},
+		"missing entrypoint": {launcher: launcher(t, "helper"), contexts: []*privsep.Context{absent}, want: []string{"no entrypoint absent.missing"}},
+		"other types":        {launcher: launcher(t, "helper"), contexts: []*privsep.Context{differs}, want: []string{"entrypoint net.pid has other types"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := client.Config{Launcher: launcher(t, test.args...), Contexts: test.contexts}
-			if name == "says nothing" {
-				cfg.StartTimeout = 300 * time.Millisecond
-			}
-			if test.missing {
-				cfg.Launcher = &client.Prefix{Command: []string{"/nonexistent/sudo"}, Path: "/nonexistent/helper"}
+			ctx := t.Context()
+			if test.deadline > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, test.deadline)
+				defer cancel()
 			}
 			before := time.Now()
-			c, err := client.Start(t.Context(), cfg)
+			c, err := client.Start(ctx, client.Config{Launcher: test.launcher, Contexts: test.contexts, StartTimeout: test.timeout})
 			if err == nil {
 				c.Close()
 				t.Fatal("it started")
@@ -75,6 +87,11 @@ func TestStartFails(t *testing.T) {
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("%q is not in: %v", want, err)
+				}
+			}
+			for _, e := range []error{client.ErrStartTimeout, context.DeadlineExceeded, fs.ErrNotExist} {
+				if got := errors.Is(err, e); got != (e == test.is) {
+					t.Errorf("errors.Is(%v) is %v: %v", e, got, err)
 				}
 			}
 			if took := time.Since(before); took > 10*time.Second {
