@@ -19,7 +19,7 @@ func Open(path string, rules Rules) (*os.File, error) {
 	}
 	defer unix.Close(at.fd)
 	if at.stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, &Error{path, "is " + kindOf(uint32(at.stat.Mode)) + ", not a regular file", ""}
+		return nil, &Error{Path: path, Reason: "is " + kindOf(uint32(at.stat.Mode)) + ", not a regular file"}
 	}
 	return at.reopen(unix.O_RDONLY)
 }
@@ -39,7 +39,7 @@ func OpenDir(path string, rules Rules) (*Dir, error) {
 	}
 	defer unix.Close(at.fd)
 	if at.stat.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return nil, &Error{path, "is " + kindOf(uint32(at.stat.Mode)) + ", not a folder", ""}
+		return nil, &Error{Path: path, Reason: "is " + kindOf(uint32(at.stat.Mode)) + ", not a folder"}
 	}
 	d := &Dir{Path: at.path}
 	if d.walker, err = newWalker(&rules, forPolicy); err != nil {
@@ -61,7 +61,7 @@ func (d *Dir) Open(name string) (*os.File, error) {
 		return Open(at.path, *d.walker.rules)
 	case unix.S_IFREG:
 	default:
-		return nil, &Error{at.path, "is " + kindOf(uint32(at.stat.Mode)) + ", not a regular file", ""}
+		return nil, &Error{Path: at.path, Reason: "is " + kindOf(uint32(at.stat.Mode)) + ", not a regular file"}
 	}
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -90,24 +90,27 @@ func Executable(path string, rules Rules) (string, error) {
 	}
 	defer unix.Close(at.fd)
 	if at.stat.Mode&unix.S_IFMT != unix.S_IFREG {
-		return "", &Error{path, "is " + kindOf(uint32(at.stat.Mode)) + ", not a program", ""}
+		return "", &Error{Path: path, Reason: "is " + kindOf(uint32(at.stat.Mode)) + ", not a program"}
 	}
 	if at.stat.Mode&0o111 == 0 {
-		return "", &Error{path, "is not executable", "run chmod +x " + path}
+		return "", &Error{Path: path, Reason: "is not executable", Advice: "run chmod +x " + path}
 	}
 	return at.path, nil
 }
 
-// Pin opens path for nothing but its identity (O_PATH), after the same checks as Open for a file or folder of policy
-// and as Executable for a program: what a launcher hands to a helper in a user namespace.
-func Pin(path string, rules Rules, executable bool) (*os.File, error) {
-	p := forPolicy
-	if executable {
-		p = forExecuting
-	}
-	at, err := walk(path, &rules, p)
+// Pin opens path for nothing but its identity (O_PATH): what a launcher hands to a helper in a user namespace. A regular
+// file with an x bit must pass as it must for Executable, anything else as for Open. While it is held open, no other
+// file can have its device and inode.
+func Pin(path string, rules Rules) (*os.File, error) {
+	at, err := walk(path, &rules, forExecuting)
 	if err != nil {
 		return nil, err
+	}
+	if at.stat.Mode&unix.S_IFMT != unix.S_IFREG || at.stat.Mode&0o111 == 0 {
+		_ = unix.Close(at.fd)
+		if at, err = walk(path, &rules, forPolicy); err != nil {
+			return nil, err
+		}
 	}
 	return os.NewFile(uintptr(at.fd), at.path), nil
 }
@@ -127,7 +130,7 @@ func (at *opened) confirm(fd int) (*os.File, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Dev != at.stat.Dev || st.Ino != at.stat.Ino {
 		_ = unix.Close(fd)
-		return nil, &Error{at.path, "changed while it was opened", ""}
+		return nil, &Error{Path: at.path, Reason: "changed while it was opened"}
 	}
 	at.stat = st
 	return os.NewFile(uintptr(fd), at.path), nil

@@ -101,7 +101,9 @@ func TestOpen(t *testing.T) {
 		{"absolute link", func(t *testing.T, dir string) {
 			must(t, os.Symlink(filepath.Join(dir, "etc/sub"), filepath.Join(dir, "abs")))
 		}, "abs/policy", trust.Rules{}, ""},
-		{"loop", both(symlink("b", "a"), symlink("a", "b")), "a", trust.Rules{}, "too many levels"},
+		{"loop", both(symlink("b", "a"), symlink("a", "b")), "a", trust.Rules{}, "a leads by links round in a loop"},
+		{"dangling link", symlink("none", "etc/link"), "etc/link", trust.Rules{}, "etc/none, which does not exist: remove the link"},
+		{"dangling folder", symlink("none", "etc/link"), "etc/link/policy", trust.Rules{}, "etc/none, which does not exist"},
 		{"FIFO", fifo("etc/fifo"), "etc/fifo", trust.Rules{}, "is a FIFO"},
 		{"link to a device", symlink("/dev/zero", "zero"), "zero", trust.Rules{}, "/dev/zero is writable"},
 		{"link to a device, left out", symlink("/dev/zero", "zero"), "zero", trust.Rules{Untrusted: true}, "is a device"},
@@ -223,6 +225,20 @@ func TestExecutable(t *testing.T) {
 	}
 	if _, err := trust.Executable("bin/true", trust.Rules{}); err == nil {
 		t.Error("a relative path is accepted")
+	}
+}
+
+// TestLinkErrors: a link that leads nowhere says so, and is still told from one that is not to be trusted.
+func TestLinkErrors(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Symlink("none", dir+"/dangling"))
+	must(t, os.Symlink("loop", dir+"/loop"))
+	for name, want := range map[string]error{"dangling": fs.ErrNotExist, "loop": unix.ELOOP, "absent": fs.ErrNotExist} {
+		_, err := trust.Open(dir+"/"+name, trust.Rules{Untrusted: true})
+		var e *trust.Error
+		if !errors.Is(err, want) || errors.As(err, &e) != (name != "absent") || !strings.Contains(err.Error(), dir+"/"+name) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,10 @@ type walker struct {
 	rules   *Rules
 	purpose purpose
 	userns  bool
+	anybody uint32   // in a user namespace: the uid that all show whom it does not map
+	anygrp  uint32   // the same of gids
+	untold  bool     // in a user namespace: something on the way belongs to anybody
+	doubt   *Error   // in a user namespace: something on the way is not trusted for another reason
 	folders []folder // from the root folder to where it stands
 	links   int
 }
@@ -39,7 +44,7 @@ type opened struct {
 // walk opens path, which must be absolute. The caller closes what it returns.
 func walk(path string, rules *Rules, p purpose) (opened, error) {
 	if !strings.HasPrefix(path, "/") {
-		return opened{}, &Error{path, "is not an absolute path", ""}
+		return opened{}, &Error{Path: path, Reason: "is not an absolute path"}
 	}
 	w, err := newWalker(rules, p)
 	if err != nil {
@@ -55,7 +60,25 @@ func walk(path string, rules *Rules, p purpose) (opened, error) {
 		_ = unix.Close(fd)
 		return opened{}, &fs.PathError{Op: "stat", Path: "/", Err: err}
 	}
-	return w.descend(root, path)
+	at, err := w.descend(root, path)
+	return at, w.explain(path, err)
+}
+
+// explain words the errors of links that lead nowhere: of these the kernel's alone would name a file nobody asked for.
+func (w *walker) explain(path string, err error) error {
+	var at *fs.PathError
+	if w.links == 0 || !errors.As(err, &at) {
+		return err
+	}
+	switch at.Err {
+	case unix.ENOENT:
+		return &Error{Path: path, Reason: "leads by a link to " + at.Path + ", which does not exist",
+			Advice: "remove the link, or make the file it leads to", Err: at.Err}
+	case unix.ELOOP:
+		return &Error{Path: path, Reason: "leads by links round in a loop, or by more than " + strconv.Itoa(maxLinks) + " of them, last " + at.Path,
+			Advice: "make a link lead to a file", Err: at.Err}
+	}
+	return err
 }
 
 func newWalker(rules *Rules, p purpose) (*walker, error) {
@@ -64,7 +87,12 @@ func newWalker(rules *Rules, p purpose) (*walker, error) {
 		return w, nil
 	}
 	var err error
-	w.userns, err = inUserNamespace()
+	if w.userns, err = inUserNamespace(); err != nil || !w.userns {
+		return w, err
+	}
+	if w.anybody, err = readID("/proc/sys/kernel/overflowuid"); err == nil {
+		w.anygrp, err = readID("/proc/sys/kernel/overflowgid")
+	}
 	return w, err
 }
 
@@ -183,30 +211,45 @@ func (w *walker) check(at *opened, last bool) error {
 	if w.rules.Untrusted {
 		return nil
 	}
-	if w.userns {
-		// Only the thing itself counts: the launcher judged the way to it when it opened it.
-		if !last || handed(&at.stat, w.rules.Handed) {
-			return nil
+	err := w.judge(at, last)
+	switch {
+	case !w.userns:
+	case !last:
+		// What the way to a handed file is like the launcher knows: it has judged it. Of any other file it must be
+		// judged here.
+		if w.untold = w.untold || at.stat.Uid == w.anybody; at.stat.Uid != w.anybody && w.doubt == nil {
+			w.doubt = err
 		}
-		return &Error{at.path, "was not handed in by the launcher, and its owner cannot be told inside a user namespace", "have the launcher open and check it before it starts the helper"}
+		return nil
+	case handed(&at.stat, w.rules.Handed):
+		return nil
+	case w.doubt != nil:
+		return w.doubt
+	case w.untold:
+		return untold(at.path)
 	}
+	if err != nil {
+		return err // not as a nil *Error
+	}
+	return nil
+}
+
+func (w *walker) judge(at *opened, last bool) *Error {
 	m := &meta{uid: at.stat.Uid, gid: at.stat.Gid, mode: uint32(at.stat.Mode) & 0o7777}
 	m.folder = at.stat.Mode&unix.S_IFMT == unix.S_IFDIR
 	m.link = at.stat.Mode&unix.S_IFMT == unix.S_IFLNK
+	m.anybody, m.anygroup = w.userns && m.uid == w.anybody, w.userns && m.gid == w.anygrp
 	if m.mode&0o020 != 0 && !m.link {
 		var err error
 		if m.acl, err = readACL(at.fd); err != nil {
-			return &Error{at.path, err.Error(), ""}
+			return &Error{Path: at.path, Reason: err.Error()}
 		}
 	}
 	// A sticky folder may stand above an executable if what follows is root's own: nobody else can replace it.
 	if w.purpose == forExecuting && m.folder && !last && m.mode&sticky != 0 {
 		m.mode &^= 0o022
 	}
-	if err := w.rules.judge(at.path, m); err != nil {
-		return err // not as a nil *Error
-	}
-	return nil
+	return w.rules.judge(at.path, m)
 }
 
 // readACL reads the ACL of a file opened with O_PATH; nil where it has none.
@@ -229,8 +272,18 @@ func handed(st *unix.Stat_t, files []*os.File) bool {
 	})
 }
 
-// inUserNamespace reports whether the ids of files cannot be told apart: only the initial namespace maps all of them to
-// themselves.
+// readID reads the one number of a file in /proc/sys.
+func readID(path string) (uint32, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	id, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	return uint32(id), err
+}
+
+// inUserNamespace reports whether the ids of some files cannot be told apart: only the initial namespace maps all of them
+// to themselves.
 func inUserNamespace() (bool, error) {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
