@@ -143,13 +143,8 @@ func confineSelf(loaded *host.Loaded, v filters.Verdict, account host.Account) e
 		}
 		spec.Bounding = set
 	}
-	if spec.DropBounding {
-		if err := confine.ConfineThread(spec); err != nil {
-			return err
-		}
-	}
 	if cfg.HasCapabilities || account.UID != 0 {
-		if err := clearInheritable(); err != nil {
+		if err := confine.ConfineThread(spec); err != nil {
 			return err
 		}
 	}

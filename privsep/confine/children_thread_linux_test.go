@@ -26,14 +26,18 @@ func childSetuid([]string) error {
 	return err
 }
 
-// order is what childThread does: it applies Spec to the process and Thread to one thread, and starts Command from there.
+// order is what childThread does: it applies Spec to the process, unless Raw, and Thread to one thread, and starts
+// Command from there.
 type order struct {
-	Spec    Spec
-	Thread  ThreadSpec
-	UID     uint32
-	Ambient []uintptr
-	Env     []string
-	Command []string
+	Raw    bool
+	Spec   Spec
+	Thread ThreadSpec
+	UID    uint32
+	// NoGroups leaves the groups of the command alone, for a child that may not set them.
+	NoGroups bool
+	Ambient  []uintptr
+	Env      []string
+	Command  []string
 }
 
 // threadReport is what childThread saw.
@@ -50,8 +54,10 @@ func childThread(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &o); err != nil {
 		return err
 	}
-	if err := Apply(o.Spec); err != nil {
-		return err
+	if !o.Raw {
+		if err := Apply(o.Spec); err != nil {
+			return err
+		}
 	}
 	var r threadReport
 	if err := onThrowawayThread(func() error { return o.carryOut(&r) }); err != nil {
@@ -61,8 +67,10 @@ func childThread(args []string) error {
 	for _, err := os.Stat("/proc/self/task/" + r.Thread["Pid"]); err == nil; {
 		_, err = os.Stat("/proc/self/task/" + r.Thread["Pid"])
 	}
-	if err := Verify(o.Spec); err != nil {
-		return err
+	if !o.Raw {
+		if err := Verify(o.Spec); err != nil {
+			return err
+		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
@@ -93,7 +101,7 @@ func (o order) carryOut(r *threadReport) (err error) {
 	cmd := exec.Command(o.Command[0], o.Command[1:]...)
 	cmd.Env = append(os.Environ(), o.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Credential:  &syscall.Credential{Uid: o.UID, Gid: o.UID, NoSetGroups: self.SetgroupsDenied},
+		Credential:  &syscall.Credential{Uid: o.UID, Gid: o.UID, NoSetGroups: self.SetgroupsDenied || o.NoGroups},
 		AmbientCaps: o.Ambient,
 		Pdeathsig:   syscall.SIGKILL,
 	}

@@ -67,15 +67,6 @@ func childDiffer(args []string) error {
 	})
 }
 
-func setThreadSets(permitted, effective, inheritable privsep.Capabilities) error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{
-		{Permitted: uint32(permitted), Effective: uint32(effective), Inheritable: uint32(inheritable)},
-		{Permitted: uint32(permitted >> 32), Effective: uint32(effective >> 32), Inheritable: uint32(inheritable >> 32)},
-	}
-	return unix.Capset(&header, &data[0])
-}
-
 // childRegain leaves a way back open that no line of a status shows as wrong, or settles the process otherwise, and
 // prints what Verify says to that.
 func childRegain(args []string) error {

@@ -79,10 +79,15 @@ func getSecurebits() (int, error) {
 }
 
 // setThreadCapabilities makes set the permitted and effective set of the calling thread, and of no other.
-func setThreadCapabilities(set privsep.Capabilities) error {
+func setThreadCapabilities(set privsep.Capabilities) error { return setThreadSets(set, set, 0) }
+
+// setThreadSets is capset(2) for the calling thread alone.
+func setThreadSets(permitted, effective, inheritable privsep.Capabilities) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	low, high := uint32(set), uint32(set>>32)
-	data := [2]unix.CapUserData{{Permitted: low, Effective: low}, {Permitted: high, Effective: high}}
+	data := [2]unix.CapUserData{
+		{Permitted: uint32(permitted), Effective: uint32(effective), Inheritable: uint32(inheritable)},
+		{Permitted: uint32(permitted >> 32), Effective: uint32(effective >> 32), Inheritable: uint32(inheritable >> 32)},
+	}
 	return unix.Capset(&header, &data[0])
 }
 

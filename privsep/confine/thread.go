@@ -3,7 +3,7 @@ package confine
 import "github.com/privhelper/privhelper/privsep"
 
 // ThreadSpec says what one thread, and every child that is forked from it, has less than its process. The zero value
-// changes nothing.
+// takes the inheritable and the ambient set alone, which no confined thread keeps.
 type ThreadSpec struct {
 	// DropBounding lowers the thread's bounding set to Bounding, which must lie within the set that it has. A command of
 	// uid 0 that is started from the thread then has exactly Bounding as its permitted and effective set: the kernel
@@ -22,7 +22,9 @@ type ThreadSpec struct {
 	Umask uint32
 }
 
-// ConfineThread makes the calling thread what spec says, and reads it back. The calling goroutine must be locked to the
+// ConfineThread makes the calling thread what spec says, empties its inheritable and its ambient set, and reads all of it
+// back. Those two go around the bounding set at exec, and belong to whoever started the process; after Apply they are
+// empty already. A child of another uid still gets what syscall.SysProcAttr.AmbientCaps names. The calling goroutine must be locked to the
 // thread (runtime.LockOSThread) and must never unlock it, also after an error, which may leave the thread half
 // confined: it ends, and the runtime ends the thread with it. Other threads do not change, and Go starts no new thread
 // from a locked one.

@@ -25,7 +25,12 @@ func confineThread(spec ThreadSpec) error {
 		return fmt.Errorf("confine thread: %v is not in the bounding set of this process", lacking)
 	}
 	want.Bounding &^= drop
+	want.Inheritable, want.Ambient = 0, 0
 	want.NoNewPrivs = want.NoNewPrivs || spec.NoNewPrivs
+
+	if err := clearInheritable(want); err != nil {
+		return fmt.Errorf("confine thread: %w", err)
+	}
 
 	for _, c := range drop.List() {
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
@@ -52,6 +57,21 @@ func confineThread(spec ThreadSpec) error {
 	}
 	if err := sameAs(want, now); err != nil {
 		return fmt.Errorf("confine thread: %w", err)
+	}
+	return nil
+}
+
+// clearInheritable empties the thread's inheritable set and, which follows from it, its ambient one.
+//
+// Both go around the bounding set: uid 0 gets at exec what is inheritable beside what the bounding set allows
+// (capabilities(7), "Capabilities and execution of programs by root"; the same gap as CVE-2022-24769), another uid what
+// is ambient, and who started this process chose them.
+func clearInheritable(s Status) error {
+	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
+		return fmt.Errorf("clear ambient capabilities: %w", err)
+	}
+	if err := setThreadSets(s.Permitted, s.Effective, 0); err != nil {
+		return fmt.Errorf("clear inheritable capabilities: %w", err)
 	}
 	return nil
 }

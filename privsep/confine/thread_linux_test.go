@@ -3,8 +3,10 @@ package confine
 import (
 	"encoding/json"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/privhelper/privhelper/internal/testenv"
@@ -82,6 +84,45 @@ func TestCommandsOfConfinedThread(t *testing.T) {
 			}
 			if len(r.Others) < 16 {
 				t.Errorf("only %d other threads", len(r.Others))
+			}
+		})
+	}
+}
+
+// runc CVE-2022-29162 and moby CVE-2022-24769: what the caller made inheritable came back to uid 0 at exec, around the
+// bounding set. One that only confines a thread, as `privhelper run` does, has had no Apply before it.
+func TestConfineThreadClearsInheritable(t *testing.T) {
+	inherit := func(uid uint32) start {
+		return func(t testing.TB, cmd *exec.Cmd) {
+			testenv.NeedRoot(t)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid},
+				AmbientCaps: []uintptr{uintptr(privsep.CAP_NET_ADMIN), uintptr(privsep.CAP_SYS_ADMIN), uintptr(privsep.CAP_SETPCAP)}}
+		}
+	}
+	cat := []string{"/bin/cat", "/proc/self/status"}
+	for _, c := range []struct {
+		name  string
+		start start
+		order order
+		want  lines // of the command
+	}{
+		{"uid 0", inherit(0), order{Raw: true, Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, Command: cat},
+			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin)}},
+		{"another uid", inherit(65533), order{Raw: true, UID: 65533, NoGroups: true, Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, Command: cat},
+			lines{"CapPrm": noCaps, "CapEff": noCaps, "CapBnd": hex(netAdmin)}},
+		{"another uid and the zero ThreadSpec", inherit(65533), order{Raw: true, UID: 65533, NoGroups: true, Command: cat},
+			lines{"CapPrm": noCaps, "CapEff": noCaps}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := thread(t, c.start, c.order)
+			if r.Error != "" {
+				t.Fatal(r.Error)
+			}
+			nothing := lines{"CapInh": noCaps, "CapAmb": noCaps}
+			equal(t, "the thread", r.Thread, nothing)
+			equal(t, "the command", parseLines([]byte(r.Output)), c.want.with("CapInh", noCaps, "CapAmb", noCaps))
+			if r.Main["CapInh"] == noCaps {
+				t.Error("the process had no inheritable capability to begin with: this shows nothing")
 			}
 		})
 	}
