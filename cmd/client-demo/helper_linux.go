@@ -56,7 +56,7 @@ func embedded() (*host.Loaded, error) {
 	}
 	// In a user namespace nobody can tell who owns a program. There is nobody to protect either: its root is the
 	// caller.
-	return &host.Loaded{Config: cfg, Policy: p, Machine: host.New(cfg, host.Options{UntrustedFiles: inUserNamespace()})}, nil
+	return host.New(cfg, p, host.Options{UntrustedFiles: inUserNamespace()})
 }
 
 // report says who this process is, in words.

@@ -134,6 +134,7 @@ func (a *accounts) resolve(runAs string) (Account, error) {
 // lookupUsers resolves the run_as of every rule, since the helper cannot read files later. Strict refuses a policy that
 // names an unknown user; in Oslo the command fails when it is run, as it does there.
 func (l *Loaded) lookupUsers() error {
+	l.users = make(map[string]lookup)
 	for _, r := range l.Policy.Rules() {
 		if _, known := l.users[r.RunAs]; known {
 			continue

@@ -31,8 +31,16 @@ const (
 	maxFiles = 10_000  // of one configuration
 )
 
-// OwnConfig is the name of privhelper's own configuration file: what it does not know is an error there.
-const OwnConfig = "privhelper.conf"
+// privhelper's own configuration: a file of this name anywhere, and every file in this folder. What is not known there is
+// an error, and a warning in a file that rootwrap may read too.
+const (
+	ownName   = "privhelper.conf"
+	ownFolder = "/etc/privhelper"
+)
+
+func isOwn(path string) bool {
+	return filepath.Base(path) == ownName || filepath.Dir(path) == ownFolder
+}
 
 // Options say how files are trusted. The zero value is for a helper that runs as root.
 type Options struct {
@@ -47,7 +55,8 @@ type Options struct {
 	Semantics *filters.Semantics
 }
 
-// Loaded is all that a helper needs to decide.
+// Loaded is all that a helper needs to decide. Load and New make it; its zero value knows no policy and no user but root.
+// It never changes, and may be used by many goroutines at once.
 type Loaded struct {
 	Config   filters.Config
 	Policy   *filters.Policy
@@ -63,7 +72,11 @@ type Loaded struct {
 // must belong to root and be writable by root alone, in both semantics; trusted_groups counts for policy and
 // executables, never for the file it stands in. Files are at most 1 MiB and 10,000 in number.
 //
-// Errors are *filters.Error for what files say and *trust.Error for who could have said it.
+// A file named privhelper.conf and every file in /etc/privhelper are privhelper's own: an option that is not known is an
+// error there, and one of Loaded.Warnings elsewhere.
+//
+// Errors are *filters.Error for what files say, *trust.Error for who could have said it and for links that lead nowhere,
+// and the kernel's. With an error there is no Loaded.
 func Load(configPath string, opt Options) (*Loaded, error) {
 	path, err := filepath.Abs(configPath)
 	if err != nil {
@@ -71,14 +84,14 @@ func Load(configPath string, opt Options) (*Loaded, error) {
 	}
 	rules := trust.Rules{Owners: opt.Owners, Handed: opt.Handed, Untrusted: opt.UntrustedFiles}
 	text, err := readFile(path, func() (*os.File, error) { return trust.Open(path, rules) })
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.As(err, new(*trust.Error)) {
 		return nil, &filters.Error{File: configPath, Msg: "does not exist"}
 	}
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Files: []string{path}, users: make(map[string]lookup)}
-	if l.Config, l.Warnings, err = filters.ParseConfig(configPath, text, filepath.Base(path) == OwnConfig); err != nil {
+	l := &Loaded{Files: []string{path}}
+	if l.Config, l.Warnings, err = filters.ParseConfig(configPath, text, isOwn(path)); err != nil {
 		return nil, err
 	}
 	if opt.Semantics != nil {
@@ -102,22 +115,30 @@ func Load(configPath string, opt Options) (*Loaded, error) {
 	}
 	l.Policy, l.Warnings = policy, append(l.Warnings, warnings...)
 	l.Machine = &machine{rules: rules}
-	return l, l.lookupUsers()
+	if err := l.lookupUsers(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-// New returns the machine for a policy that was not loaded from files, such as one embedded in a program.
-// trusted_groups of cfg count where they can be found.
-func New(cfg filters.Config, opt Options) filters.Machine {
+// New makes a Loaded of a policy that stands in no file, such as one that a program embeds: the users of its rules and
+// trusted_groups are looked up now, as Load does. opt.Semantics does not count; the policy has its own. Errors are those
+// of Load.
+func New(cfg filters.Config, policy *filters.Policy, opt Options) (*Loaded, error) {
 	rules := trust.Rules{Owners: opt.Owners, Handed: opt.Handed, Untrusted: opt.UntrustedFiles}
-	l := Loaded{Config: cfg}
+	l := &Loaded{Config: cfg, Policy: policy}
 	var err error
-	if l.accounts, err = readAccounts(); err == nil {
-		rules.Groups, err = l.trustedGroups()
+	if l.accounts, err = readAccounts(); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		rules.Groups = nil // fewer are trusted
+	if rules.Groups, err = l.trustedGroups(); err != nil {
+		return nil, err
 	}
-	return &machine{rules: rules}
+	l.Machine = &machine{rules: rules}
+	if err := l.lookupUsers(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *Loaded) trustedGroups() ([]uint32, error) {
@@ -145,7 +166,11 @@ func (l *Loaded) folder(sources []filters.Source, path string, rules trust.Rules
 	}
 	dir, err := trust.OpenDir(path, rules)
 	if errors.Is(err, fs.ErrNotExist) {
-		warn("filters_path: folder %s does not exist", path)
+		if errors.As(err, new(*trust.Error)) {
+			warn("filters_path: %v", err)
+		} else {
+			warn("filters_path: folder %s does not exist", path)
+		}
 		return sources, nil
 	}
 	if err != nil {

@@ -102,7 +102,12 @@ func TestLoad(t *testing.T) {
 		{"FIFO", func(t *testing.T, dir string) { must(t, unix.Mkfifo(dir+"/f.d/p.filters", 0o644)) }, "is a FIFO", ""},
 		{"folder", func(t *testing.T, dir string) { must(t, os.Mkdir(dir+"/f.d/p.filters", 0o755)) }, "is a folder", ""},
 		{"device", func(t *testing.T, dir string) { must(t, os.Symlink("/dev/zero", dir+"/f.d/zero.filters")) }, "zero", ""},
-		{"loop", func(t *testing.T, dir string) { must(t, os.Symlink("p.filters", dir+"/f.d/p.filters")) }, "too many levels", ""},
+		{"loop", func(t *testing.T, dir string) { must(t, os.Symlink("p.filters", dir+"/f.d/p.filters")) }, "p.filters leads by links round in a loop", ""},
+		{"dangling", func(t *testing.T, dir string) { must(t, os.Symlink("gone", dir+"/f.d/p.filters")) }, "f.d/gone, which does not exist: remove the link", ""},
+		{"dangling configuration", func(t *testing.T, dir string) {
+			must(t, os.Remove(dir+"/r.conf"))
+			must(t, os.Symlink("gone", dir+"/r.conf"))
+		}, "r.conf leads by a link to", "r.conf leads by a link to"},
 		{"large", func(t *testing.T, dir string) { write(t, dir+"/f.d/p.filters", strings.Repeat("#\n", 1<<19)+"#") }, "is larger than", "is larger than"},
 		{"other name", func(t *testing.T, dir string) { write(t, dir+"/f.d/README", "no rules") }, "", "README:1: "},
 		{"hidden", func(t *testing.T, dir string) { write(t, dir+"/f.d/.x.filters", "no rules") }, "", ""},
@@ -129,6 +134,9 @@ func TestLoad(t *testing.T) {
 					t.Fatalf("%v, want %q", err, want)
 				}
 				if err != nil {
+					if loaded != nil {
+						t.Error("there is a Loaded beside the error")
+					}
 					return
 				}
 				if loaded.Policy.Rules()[0].Name != "first" || loaded.Files[1] != dir+"/f.d/a.filters" {
@@ -139,6 +147,47 @@ func TestLoad(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestOwn: what is not known is an error in privhelper's own configuration, and a warning in
+// rootwrap's.
+func TestOwn(t *testing.T) {
+	dir := rootDir(t)
+	write(t, dir+"/f.d/a.filters", "[Filters]\na: CommandFilter, a, root\n")
+	text := "[DEFAULT]\nfilters_path=" + dir + "/f.d\nno_such_option=1\n"
+	paths := map[string]bool{dir + "/privhelper.conf": true, dir + "/rootwrap.conf": false}
+	for path, own := range paths {
+		write(t, path, text)
+		loaded, err := host.Load(path, options())
+		if own != (err != nil) || own && !strings.Contains(err.Error(), path+`:3: option "no_such_option" is not known`) {
+			t.Errorf("%s: %v", path, err)
+		}
+		if !own && (len(loaded.Warnings) != 1 || loaded.Warnings[0].Line != 3) {
+			t.Errorf("%s: %v", path, loaded.Warnings)
+		}
+	}
+}
+
+// TestNew: a policy that stands in no file knows the users of its rules, or is refused for them.
+func TestNew(t *testing.T) {
+	for runAs, want := range map[string]string{"65533:65532": "", "root": "", "no_such_user_x": `x.filters:2: rule "t": user "no_such_user_x"`} {
+		cfg := filters.Config{ExecDirs: []string{"/usr/bin"}}
+		p, _, err := filters.ParsePolicy(cfg, []filters.Source{{File: "x.filters", Text: []byte("[Filters]\nt: CommandFilter, true, " + runAs + "\n")}})
+		must(t, err)
+		l, err := host.New(cfg, p, host.Options{})
+		if (err == nil) != (want == "") || err != nil && (l != nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", runAs, err)
+		}
+		if err != nil {
+			continue
+		}
+		if a, err := l.LookupUser(runAs); err != nil || runAs != "root" && a.UID != 65533 {
+			t.Errorf("%s is %+v, %v", runAs, a, err)
+		}
+	}
+	if _, err := host.New(filters.Config{TrustedGroups: []string{"no_such_group_x"}}, &filters.Policy{}, host.Options{}); err == nil {
+		t.Error("a group that does not exist is trusted")
 	}
 }
 
@@ -284,9 +333,10 @@ func BenchmarkDecide(b *testing.B) {
 			cfg := filters.Config{ExecDirs: []string{"/usr/sbin", "/usr/bin"}, Semantics: semantics}
 			p, _, err := filters.ParsePolicy(cfg, []filters.Source{{File: "x.filters", Text: []byte("[Filters]\nt: CommandFilter, true, root\n")}})
 			must(b, err)
-			m := host.New(cfg, host.Options{})
+			l, err := host.New(cfg, p, host.Options{})
+			must(b, err)
 			for b.Loop() {
-				if v := p.Decide(m, filters.Request{Argv: []string{"true"}}); v.Outcome != filters.Match {
+				if v := p.Decide(l.Machine, filters.Request{Argv: []string{"true"}}); v.Outcome != filters.Match {
 					b.Fatal(v.Near)
 				}
 			}

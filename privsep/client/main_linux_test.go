@@ -79,7 +79,7 @@ func load() (*host.Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &host.Loaded{Config: cfg, Policy: p, Machine: host.New(cfg, host.Options{UntrustedFiles: true})}, nil
+	return host.New(cfg, p, host.Options{UntrustedFiles: true})
 }
 
 // launcher starts this binary as root, or as root of a user namespace.
