@@ -29,7 +29,7 @@ func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
 	in := sub.run(args, r)
 	if in.Outcome != Match {
 		if q.explain {
-			q.no(sub.reasons(args))
+			q.reason, q.told, q.deviation = sub.reasons(args)
 		}
 		return false
 	}
@@ -85,19 +85,19 @@ func (q *query) innerUnsafe(in Verdict, loose []Deviation, given []string) {
 	}
 }
 
-// reasons sums up why no rule allows the inner command.
-func (q *query) reasons(args []string) (Deviation, string, string) {
-	d := Deviation("")
-	texts := []string{fmt.Sprintf("no rule allows the inner command %q", args[0])}
+// reasons sums up why no rule allows the inner command: all of it, and what a client may be told.
+func (q *query) reasons(args []string) (reason, told string, d Deviation) {
+	reason = fmt.Sprintf("no rule allows the inner command %q", args[0])
+	told = reason
 	for _, n := range q.near {
 		if d == "" {
 			d = n.Deviation
 		}
-		if n.Rule == nil {
-			texts = append(texts, n.Reason)
-			continue
+		rule := "; "
+		if n.Rule != nil {
+			rule += n.Rule.Name + ": "
 		}
-		texts = append(texts, fmt.Sprintf("%s: %s", n.Rule.Name, n.Reason))
+		reason, told = reason+rule+n.Reason, told+rule+n.Told
 	}
-	return d, "%s", strings.Join(texts, "; ")
+	return reason, told, d
 }

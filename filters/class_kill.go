@@ -106,7 +106,7 @@ func (k *kill) matchProcess(q *query, pid string, args []string, out *found) boo
 	n, err := processID(pid)
 	if err != nil {
 		if q.explain {
-			q.no(KillPid, "%v", err)
+			q.no(KillPid, "%s", err.Error()) // the argument itself is wrong, and not the machine's answer
 		}
 		return false
 	}

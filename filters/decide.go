@@ -12,10 +12,11 @@ import (
 // goroutines at once.
 func (p *Policy) Decide(m Machine, r Request) Verdict {
 	if reason := r.flaw(); reason != "" {
-		return Verdict{Near: []Near{{Reason: reason}}}
+		return Verdict{Near: []Near{{Reason: reason, Told: reason}}}
 	}
 	if p.index == nil {
-		return Verdict{Near: []Near{{Reason: "there is no policy"}}}
+		const reason = "there is no policy"
+		return Verdict{Near: []Near{{Reason: reason, Told: reason}}}
 	}
 	args := r.Argv
 	if len(r.Env) > 0 {
@@ -69,6 +70,7 @@ type query struct {
 
 	// Of the rule that is being asked:
 	reason    string
+	told      string
 	deviation Deviation
 	loose     []Deviation
 }
@@ -78,7 +80,17 @@ const maxNear = 16
 
 // no notes why the rule that is being asked refuses. Call it if explain is set.
 func (q *query) no(d Deviation, format string, args ...any) {
-	q.reason, q.deviation = fmt.Sprintf(format, args...), d
+	q.reason, q.told, q.deviation = fmt.Sprintf(format, args...), told(format, args), d
+}
+
+// told leaves out an error at the end: it is the machine's word on its files (is there one, where does its link lead).
+func told(format string, args []any) string {
+	if n := len(args); n > 0 {
+		if _, machine := args[n-1].(error); machine {
+			format, args = strings.TrimSuffix(strings.TrimSuffix(format, "%v"), ": "), args[:n-1]
+		}
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 // unsafe notes that Strict would refuse.
@@ -125,13 +137,13 @@ func (q *query) strangers(name string) {
 		c := q.policy.index.find([]string{base}, 0)
 		for i := c.next(); i >= 0 && len(q.near) < maxNear; i = c.next() {
 			r := q.policy.rules[i]
-			q.near = append(q.near, Near{Rule: r, Reason: fmt.Sprintf("it is for %s, not for %s", r.Exec, name)})
+			reason := fmt.Sprintf("it is for %s, not for %s", r.Exec, name)
+			q.near = append(q.near, Near{Rule: r, Reason: reason, Told: reason})
 		}
 	}
 	if name == privsepHelper && q.policy.semantics == Strict && len(q.near) < maxNear {
-		q.near = append(q.near, Near{
-			Reason: "rootwrap allows privsep-helper to everybody; here a rule must", Deviation: BuiltinPrivsepHelper,
-		})
+		const reason = "rootwrap allows privsep-helper to everybody; here a rule must"
+		q.near = append(q.near, Near{Reason: reason, Told: reason, Deviation: BuiltinPrivsepHelper})
 	}
 }
 
@@ -145,7 +157,7 @@ func (q *query) view(args []string, lo, hi int, outer *Rule) Verdict {
 		if outer != nil && r.chain {
 			continue
 		}
-		q.reason, q.deviation, q.loose = "", "", q.loose[:0]
+		q.reason, q.told, q.deviation, q.loose = "", "", "", q.loose[:0]
 		v := q.ask(r, args, outer)
 		switch {
 		case v.Outcome == Match:
@@ -154,7 +166,7 @@ func (q *query) view(args []string, lo, hi int, outer *Rule) Verdict {
 			missing = v
 		}
 		if q.explain && q.reason != "" && len(q.near) < maxNear {
-			q.near = append(q.near, Near{Rule: r, Reason: q.reason, Deviation: q.deviation})
+			q.near = append(q.near, Near{Rule: r, Reason: q.reason, Told: q.told, Deviation: q.deviation})
 		}
 	}
 	return missing

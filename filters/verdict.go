@@ -54,6 +54,9 @@ type Verdict struct {
 type Near struct {
 	Rule   *Rule // nil where the request itself is refused
 	Reason string
+	// Told is what of Reason a client may learn: the rule's demands and its own arguments, nothing of files that it could
+	// not see. Reason itself is for root: explain and the audit log.
+	Told string
 	// Deviation names why Strict refuses what rootwrap accepts; empty where both refuse.
 	Deviation Deviation
 }

@@ -45,10 +45,13 @@ func refusal(v filters.Verdict) error {
 			Message: fmt.Sprintf("rule %s allows it, but its program is missing or not to be trusted", v.Rule.Name)}
 	}
 	text := "no rule of the policy allows this command"
-	if len(v.Near) > 0 && v.Near[0].Rule != nil {
-		text += fmt.Sprintf("; rule %s came near: %s", v.Near[0].Rule.Name, v.Near[0].Reason)
-	} else if len(v.Near) > 0 {
-		text += ": " + v.Near[0].Reason
+	if len(v.Near) > 0 {
+		if near := v.Near[0]; near.Rule != nil {
+			text += fmt.Sprintf("; rule %s came near", near.Rule.Name)
+		}
+		if told := v.Near[0].Told; told != "" {
+			text += ": " + told
+		}
 	}
 	return &privsep.CallError{Code: privsep.CodeDenied, Outcome: privsep.Answered, Message: text}
 }
