@@ -54,9 +54,8 @@ func embedded() (*host.Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	// In a user namespace nobody can tell who owns a program. There is nobody to protect either: its root is the
-	// caller.
-	return host.New(cfg, p, host.Options{UntrustedFiles: inUserNamespace()})
+	// In a user namespace nobody can tell who owns a program: the launcher has looked, and handed them in.
+	return host.New(cfg, p, host.Options{Handed: daemon.Handed()})
 }
 
 // report says who this process is, in words.

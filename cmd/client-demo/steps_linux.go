@@ -88,8 +88,23 @@ func launch(rootHelper, secret string) (client.Launcher, string, error) {
 	case os.Geteuid() == 0:
 		return &client.Direct{Path: self, Args: args}, "directly, by root; the service is nobody from here on", nil
 	}
-	return &client.UserNamespace{Path: self, Args: args, Network: true},
+	return &client.UserNamespace{Path: self, Args: args, Network: true, Trusted: programs("id", "cat", "sleep", "sh")},
 		"as root of a user namespace: no root anywhere, and its powers end at the namespace", nil
+}
+
+// programs returns where the helper will find them, for a launcher that must vouch for them: a user's own PATH says nothing
+// to it.
+func programs(names ...string) (paths []string) {
+	for _, name := range names {
+		for _, dir := range []string{"/usr/sbin", "/usr/bin", "/sbin", "/bin"} {
+			path := filepath.Join(dir, name)
+			if _, err := os.Stat(path); err == nil {
+				paths = append(paths, path)
+				break
+			}
+		}
+	}
+	return paths
 }
 
 type steps struct {

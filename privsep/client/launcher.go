@@ -120,15 +120,3 @@ func (s *Socket) launch(log *logQueue) (*process, *os.File, error) {
 	s.File = nil
 	return &process{log: log}, file, nil
 }
-
-// UserNamespace starts the helper as root of a user namespace of its own, without root anywhere: for demonstrations,
-// tests and rootless containers. Its capabilities hold within the namespace only.
-type UserNamespace struct {
-	Path    string   // the helper, absolute
-	Args    []string // its arguments
-	Network bool     // a network namespace too, in which it may do as it likes
-}
-
-func (u *UserNamespace) launch(log *logQueue) (*process, *os.File, error) {
-	return start(spawnOptions{argv: append([]string{u.Path}, u.Args...), namespace: true, network: u.Network, log: log})
-}

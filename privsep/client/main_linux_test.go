@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load})})
 		case "helper-for-commands-no-cgroup":
 			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: true})})
+		case "helper-in-namespace":
+			serveHanded(os.Args[2:])
 		case "silent":
 			fmt.Fprint(os.Stderr, "Password: ") // and no newline
 			select {}
@@ -50,7 +52,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "victim": victim})
+	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "trusting": trusting, "print-handed": printHanded, "victim": victim})
 }
 
 func serve(opt daemon.Options) {

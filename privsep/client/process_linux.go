@@ -27,6 +27,7 @@ type spawnOptions struct {
 	argv               []string
 	hint               string
 	namespace, network bool
+	files              []*os.File // descriptors 3 and up: what a helper in a user namespace may trust
 	log                *logQueue
 	starter            bool // for the program that stays root: a socket for messages, not a stream
 }
@@ -68,7 +69,7 @@ func start(o spawnOptions) (*process, *os.File, error) {
 		return nil, nil, err
 	}
 	cmd := exec.Command(o.argv[0], o.argv[1:]...)
-	cmd.Stdin, cmd.Stderr, cmd.Dir = e.theirSocket, e.theirStderr, "/"
+	cmd.Stdin, cmd.Stderr, cmd.Dir, cmd.ExtraFiles = e.theirSocket, e.theirStderr, "/", o.files
 	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
 	if o.namespace {
 		flags := uintptr(unix.CLONE_NEWUSER)
