@@ -22,7 +22,7 @@ import (
 const policy = `[Filters]
 id: CommandFilter, id, root
 show: RegExpFilter, cat, root, cat, /proc/(?!\.\.)[a-z/]*
-tree: RegExpFilter, sh, root, sh, -c, \(setsid sleep 1000 &\) ; sleep 1000
+tree: RegExpFilter, sh, root, sh, -c, \(setsid sleep \d+ &\) ; sleep \d+
 sleep: RegExpFilter, sleep, root, sleep, \d+
 `
 

@@ -223,28 +223,30 @@ func wantDenied(err error) (string, error) {
 // cancelTree cancels one of two commands and shows that all its processes are gone, one that forked twice and left its
 // session included, and the other command is not.
 func (s *steps) cancelTree(ctx context.Context) (string, error) {
-	other := s.c.CommandContext(ctx, "sleep", "999")
+	// Numbers that no other process sleeps for, so that ours are known among all of the machine.
+	short, n := strconv.Itoa(1_000_000+os.Getpid()), strconv.Itoa(10_000_000+os.Getpid())
+	other := s.c.CommandContext(ctx, "sleep", short)
 	if err := other.Start(); err != nil {
 		return "", err
 	}
 	limited, cancel := context.WithCancel(ctx)
-	long := s.c.CommandContext(limited, "sh", "-c", "(setsid sleep 1000 &) ; sleep 1000")
+	long := s.c.CommandContext(limited, "sh", "-c", "(setsid sleep "+n+" &) ; sleep "+n)
 	long.Stderr = os.Stderr
 	if err := long.Start(); err != nil {
 		cancel()
 		return "", err
 	}
-	if err := until(ctx, func() bool { return sleepers("1000") >= 2 }); err != nil {
+	if err := until(ctx, func() bool { return sleepers(n) >= 2 }); err != nil {
 		cancel()
 		return "", fmt.Errorf("the command's processes did not appear: %w", err)
 	}
-	before := sleepers("1000")
+	before := sleepers(n)
 	cancel()
 	err := long.Wait()
-	if gone := until(ctx, func() bool { return sleepers("1000") == 0 }); gone != nil {
+	if gone := until(ctx, func() bool { return sleepers(n) == 0 }); gone != nil {
 		return "", fmt.Errorf("processes of the cancelled command live on: %w", gone)
 	}
-	lives := sleepers("999")
+	lives := sleepers(short)
 	if kerr := other.Process.Kill(); kerr != nil {
 		return "", kerr
 	}
@@ -255,7 +257,7 @@ func (s *steps) cancelTree(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d processes of the cancelled command are gone (%v), the other lived until we killed it (%v)", before, err, otherErr), nil
 }
 
-// sleepers counts processes that are `sleep N` and descend from our helper's machine: the number is the demo's own.
+// sleepers counts processes that are `sleep N`.
 func sleepers(n string) (count int) {
 	dirs, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, d := range dirs {
