@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -187,47 +186,6 @@ func TestCancelEndsTheTree(t *testing.T) {
 			c.Close()
 			settles(t, killedBound, "the other tree is gone with its helper", func() bool { return sleeping(stays) == 0 })
 		})
-	}
-}
-
-// killedBound is a bound for a machine that is busy with other tests. The promise is one second; the test logs the time.
-const killedBound = 10 * time.Second
-
-// TestClientKilled: a client that goes by SIGKILL leaves no helper and no descendant.
-func TestClientKilled(t *testing.T) {
-	times := 50
-	if testing.Short() {
-		times = 5
-	}
-	var longest time.Duration
-	defer func() { t.Logf("all was gone after at most %v", longest) }()
-	for i := range times {
-		helper := []string{"helper-for-commands", "helper-for-commands-no-cgroup"}[i%2]
-		sleep := longSleep()
-		mark := fmt.Sprintf("%s-of-%s", "victim", sleep)
-		cmd := testenv.Child(t, "victim")
-		cmd.Args = append(cmd.Args, cmd.Path, helper, "mark="+mark+"; "+fmt.Sprintf(tree, sleep))
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		bufio.NewReader(out).ReadString('\n')
-		time.Sleep(time.Duration(rand.IntN(150)) * time.Millisecond) // the time is what the test is about
-		cmd.Process.Kill()
-		cmd.Wait()
-		left, killed := []string{""}, time.Now()
-		for len(left) > 0 && time.Since(killed) < killedBound {
-			left = append(alive(sleep), alive(cmd.Path+"\x00"+helper)...)
-		}
-		longest = max(longest, time.Since(killed))
-		for _, pid := range left {
-			line, _ := os.ReadFile("/proc/" + pid + "/cmdline")
-			status, _ := os.ReadFile("/proc/" + pid + "/status")
-			t.Errorf("round %d: process %s lives on: %q\n%.200s", i, pid, line, status)
-		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +24,8 @@ var (
 	net    = privsep.NewContext("net", privsep.CAP_NET_ADMIN)
 	pid    = privsep.NewEntrypoint[privsep.Void, int](net, "pid")
 	crash  = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "crash")
+	echo   = privsep.NewEntrypoint[privsep.File, privsep.File](net, "echo")
+	wait   = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "wait")
 	absent = privsep.NewContext("absent")
 	_      = privsep.NewEntrypoint[privsep.Void, int](absent, "missing")
 
@@ -29,9 +33,12 @@ var (
 	_       = privsep.NewEntrypoint[string, int](differs, "pid")
 )
 
-// TestMain makes the test binary a helper too. A launcher gives its helper no environment, so the helpers are told from
-// the tests by their first argument.
+// TestMain makes the test binary a helper too. A launcher gives its helper no environment, so helpers are told from the
+// tests by their first argument, and what they start too.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && !strings.HasPrefix(os.Args[1], "-") {
+		endAtOnce()
+	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "helper":
@@ -42,6 +49,10 @@ func TestMain(m *testing.M) {
 			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load})})
 		case "helper-for-commands-no-cgroup":
 			serve(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: true})})
+		case "helper-for-all":
+			serve(daemon.Options{Context: net, Commands: rootwrap.New(rootwrap.Options{Load: load})})
+		case "helper-for-all-no-cgroup":
+			serve(daemon.Options{Context: net, Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: true})})
 		case "helper-in-namespace":
 			serveHanded(os.Args[2:])
 		case "silent":
@@ -50,9 +61,23 @@ func TestMain(m *testing.M) {
 		case "refuse":
 			fmt.Fprintln(os.Stderr, "sorry, not today")
 			os.Exit(1)
+		case "victim":
+			fmt.Fprintln(os.Stderr, "victim:", victim(os.Args[2:]))
+			os.Exit(1)
 		}
 	}
-	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "trusting": trusting, "print-handed": printHanded, "victim": victim})
+	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "trusting": trusting, "print-handed": printHanded, "executioner": executioner})
+}
+
+// endAtOnce makes a helper under the race detector end when it ends: without GORACE, which no launcher passes on, the
+// detector sleeps for a second first.
+func endAtOnce() {
+	if !raceDetector || os.Getenv("GORACE") != "" {
+		return
+	}
+	err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), "GORACE=atexit_sleep_ms=0"))
+	fmt.Fprintln(os.Stderr, "exec:", err)
+	os.Exit(1)
 }
 
 func serve(opt daemon.Options) {
@@ -62,6 +87,15 @@ func serve(opt daemon.Options) {
 		daemon.Handle(d, crash, func(context.Context, privsep.Void) (privsep.Void, error) {
 			os.Exit(3)
 			return privsep.Void{}, nil
+		})
+		daemon.Handle(d, echo, func(context.Context, privsep.File) (privsep.File, error) {
+			f, err := os.Open(os.DevNull)
+			return privsep.File{File: f}, err
+		})
+		daemon.Handle(d, wait, func(ctx context.Context, _ privsep.Void) (privsep.Void, error) {
+			daemon.Log(ctx).Info("waiting")
+			<-ctx.Done()
+			return privsep.Void{}, ctx.Err()
 		})
 	}
 	d.Main()

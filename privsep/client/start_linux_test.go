@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -176,23 +175,4 @@ func serviceAsNobody([]string) error {
 	}
 	fmt.Println("ok")
 	return nil
-}
-
-// victim is a service that is killed at any time: it runs a command that forks twice and calls setsid.
-func victim(args []string) error {
-	path, err := exec.LookPath(args[0])
-	if err != nil {
-		return err
-	}
-	var l client.Launcher = &client.Direct{Path: path, Args: args[1:2]}
-	if os.Geteuid() != 0 {
-		l = &client.UserNamespace{Path: path, Args: args[1:2]}
-	}
-	fmt.Println("starting")
-	c, err := client.Start(context.Background(), client.Config{Launcher: l})
-	if err != nil {
-		return err
-	}
-	fmt.Println("helper", c.Helper().PID)
-	return c.Command("sh", "-c", args[2]).Run()
 }
