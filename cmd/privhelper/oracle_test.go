@@ -36,7 +36,7 @@ const oslo = "/usr/bin/oslo-rootwrap"
 // ours exits with 97 and says the place.
 func TestConfigCases(t *testing.T) {
 	testenv.NeedRoot(t) // policy must be root's
-	oracle := oracleFolder(t)
+	oracle := testenv.Oracle(t)
 	world := makeWorld(t, oracle)
 	cases := readConfigCases(t, oracle)
 	for _, c := range cases {
@@ -66,7 +66,7 @@ func TestConfigCases(t *testing.T) {
 				return
 			}
 			want := strings.NewReplacer(oslo, name, "@D", dir).Replace(c.StderrLast)
-			if rc != c.RC || stdout.String() != bytesOf(strings.ReplaceAll(c.Stdout, "{WORLD}", world)) {
+			if rc != c.RC || stdout.String() != testenv.PythonBytes(strings.ReplaceAll(c.Stdout, "{WORLD}", world)) {
 				t.Errorf("exit code %d, stdout %q, want %d, %q; stderr %q", rc, stdout.Bytes(), c.RC, c.Stdout, last)
 			}
 			if !strings.HasPrefix(last, want) || want == "" && last != "" {
@@ -82,7 +82,7 @@ func (c *configCase) traceback() bool { return c.RC == 1 }
 func (c *configCase) argv() []string {
 	var argv []string
 	for _, a := range c.Argv {
-		argv = append(argv, bytesOf(a))
+		argv = append(argv, testenv.PythonBytes(a))
 	}
 	return argv
 }
@@ -112,20 +112,6 @@ func (c *configCase) write(t *testing.T, dir, world string) string {
 	return config
 }
 
-// byteMark stands for \udc while encoding/json decodes, which would replace a lone surrogate.
-const byteMark = "\U0010fff0"
-
-// bytesOf turns what stands for \udcXX back into byte XX, by which Python writes what is no UTF-8.
-func bytesOf(s string) string {
-	return regexp.MustCompile(byteMark+`..`).ReplaceAllStringFunc(s, func(m string) string {
-		var b byte
-		for _, c := range strings.TrimPrefix(m, byteMark) {
-			b = b<<4 | byte(strings.IndexRune("0123456789abcdef", c))
-		}
-		return string([]byte{b})
-	})
-}
-
 func readConfigCases(t *testing.T, oracle string) []*configCase {
 	t.Helper()
 	f, err := os.Open(filepath.Join(oracle, "config_cases.jsonl"))
@@ -136,7 +122,7 @@ func readConfigCases(t *testing.T, oracle string) []*configCase {
 	var cases []*configCase
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		c := new(configCase)
-		if err := json.Unmarshal(bytes.ReplaceAll(lines.Bytes(), []byte(`\udc`), []byte(byteMark)), c); err != nil {
+		if err := json.Unmarshal(testenv.PythonJSON(lines.Bytes()), c); err != nil {
 			t.Fatal(err)
 		}
 		cases = append(cases, c)
@@ -147,36 +133,13 @@ func readConfigCases(t *testing.T, oracle string) []*configCase {
 	return cases
 }
 
-// oracleFolder finds the oracle: by PRIVHELPER_ORACLE, or beside the module.
-func oracleFolder(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("PRIVHELPER_ORACLE"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != "/"; dir = filepath.Dir(dir) {
-		o := filepath.Join(dir, "../shared/oracle")
-		if _, err := os.Stat(filepath.Join(o, "make_world.py")); err == nil {
-			return o
-		}
-	}
-	testenv.Miss(t, "needs the oracle: set PRIVHELPER_ORACLE to its folder")
-	return ""
-}
-
 // makeWorld builds the oracle's world in a folder that TestMain removes.
 func makeWorld(t *testing.T, oracle string) string {
 	t.Helper()
-	python := testenv.NeedProgram(t, "python3", "python3")
 	world := filepath.Join(base, "oracle", "world")
 	if err := os.MkdirAll(filepath.Dir(world), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(python, filepath.Join(oracle, "make_world.py"), world).CombinedOutput(); err != nil {
-		t.Fatalf("make_world.py: %v\n%s", err, out)
-	}
+	testenv.OracleWorld(t, oracle, world)
 	return world
 }

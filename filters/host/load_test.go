@@ -43,7 +43,7 @@ func must(t testing.TB, err error) {
 // TestConfigCases loads the oracle's odd configurations: where rootwrap ends with 97 or dies, so does Load, with the
 // file; where it goes on, Load does. (The exit codes of what then runs are tested with the command.)
 func TestConfigCases(t *testing.T) {
-	f, err := os.Open(filepath.Join(oracleFolder(t), "config_cases.jsonl"))
+	f, err := os.Open(filepath.Join(testenv.Oracle(t), "config_cases.jsonl"))
 	must(t, err)
 	defer f.Close()
 	n := 0
@@ -53,7 +53,7 @@ func TestConfigCases(t *testing.T) {
 			Conf                      *string
 			RC                        int
 		}
-		must(t, json.Unmarshal(surrogates(lines.Bytes()), &c))
+		must(t, json.Unmarshal(testenv.PythonJSON(lines.Bytes()), &c))
 		t.Run(c.Name, func(t *testing.T) {
 			dir := rootDir(t)
 			if c.Conf != nil {

@@ -11,11 +11,12 @@ import (
 	"testing"
 
 	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/internal/testenv"
 )
 
 // TestOracleOslo: the oslo semantics gives rootwrap's own verdicts.
 func TestOracleOslo(t *testing.T) {
-	oracle := oracleFolder(t)
+	oracle := testenv.Oracle(t)
 	world := makeWorld(t, oracle)
 	t.Chdir(world)
 	l := &loader{semantics: filters.Oslo}
@@ -114,7 +115,7 @@ func tagged(d filters.Deviation, tag string) bool {
 
 // TestOracleStrict: strict accepts nothing that rootwrap refuses, and each of its own refusals has a name.
 func TestOracleStrict(t *testing.T) {
-	oracle := oracleFolder(t)
+	oracle := testenv.Oracle(t)
 	world := makeWorld(t, oracle)
 	t.Chdir(world)
 	l := &loader{semantics: filters.Strict}
@@ -184,7 +185,7 @@ func (c *oracleCase) compareStrict(t *testing.T, l *loader, argv []string) (filt
 // TestOracleStrictMended takes the rules out that make strict refuse a policy as a whole, and asks what is left: it too
 // accepts nothing that rootwrap refuses for the whole policy.
 func TestOracleStrictMended(t *testing.T) {
-	oracle := oracleFolder(t)
+	oracle := testenv.Oracle(t)
 	world := makeWorld(t, oracle)
 	t.Chdir(world)
 	l := &loader{semantics: filters.Strict}

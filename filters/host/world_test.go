@@ -4,7 +4,6 @@ package host_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,31 +33,6 @@ type oracleCase struct {
 	}
 }
 
-// oracleFolder finds the oracle: by PRIVHELPER_ORACLE, or beside the module.
-func oracleFolder(t *testing.T) string {
-	t.Helper()
-	if dir := os.Getenv("PRIVHELPER_ORACLE"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for dir != "/" {
-		if o := filepath.Join(dir, "../shared/oracle"); exists(filepath.Join(o, "make_world.py")) {
-			return o
-		}
-		dir = filepath.Dir(dir)
-	}
-	testenv.Miss(t, "needs the oracle: set PRIVHELPER_ORACLE to its folder")
-	return ""
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // rootDir returns a folder that is trusted where the test runs as root: below /tmp nothing of policy is.
 func rootDir(t *testing.T) string {
 	t.Helper()
@@ -86,56 +60,9 @@ func options() host.Options { return host.Options{UntrustedFiles: os.Geteuid() !
 // makeWorld builds the oracle's world in a new folder.
 func makeWorld(t *testing.T, oracle string) string {
 	t.Helper()
-	python := testenv.NeedProgram(t, "python3", "python3")
 	world := filepath.Join(rootDir(t), "world")
-	cmd := exec.Command("/bin/sh", "-c", `umask 022; exec "$@"`, "sh", python, filepath.Join(oracle, "make_world.py"), world)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("make_world.py: %v\n%s", err, out)
-	}
+	testenv.OracleWorld(t, oracle, world)
 	return world
-}
-
-// surrogates turns U+DCNN, which stands for byte 0xNN, into that byte; encoding/json would replace it.
-func surrogates(line []byte) []byte {
-	const mark = "\U0010fff0"
-	var out bytes.Buffer
-	for i := 0; i < len(line); i++ {
-		switch {
-		case line[i] != '\\':
-			out.WriteByte(line[i])
-		case i+5 < len(line) && line[i+1] == 'u' && strings.EqualFold(string(line[i+2:i+4]), "dc") && !highBefore(line, i):
-			fmt.Fprintf(&out, "%s%s", mark, line[i+4:i+6])
-			i += 5
-		default:
-			out.Write(line[i : i+2])
-			i++
-		}
-	}
-	return out.Bytes()
-}
-
-// highBefore reports whether the escape at i is the second half of a pair.
-func highBefore(line []byte, i int) bool {
-	if i < 6 || line[i-6] != '\\' || line[i-5] != 'u' {
-		return false
-	}
-	s := strings.ToLower(string(line[i-4 : i-2]))
-	return s == "d8" || s == "d9" || s == "da" || s == "db"
-}
-
-// restore undoes surrogates after decoding.
-func restore(s string) string {
-	for {
-		before, after, found := strings.Cut(s, "\U0010fff0")
-		if !found {
-			return s
-		}
-		var b byte
-		if _, err := fmt.Sscanf(after[:2], "%02x", &b); err != nil {
-			panic(err)
-		}
-		s = before + string([]byte{b}) + after[2:]
-	}
 }
 
 func readCases(t *testing.T, oracle, world string) []*oracleCase {
@@ -152,10 +79,10 @@ func readCases(t *testing.T, oracle, world string) []*oracleCase {
 	var cases []*oracleCase
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
-	place := func(s string) string { return restore(strings.ReplaceAll(s, "{WORLD}", world)) }
+	place := func(s string) string { return testenv.PythonBytes(strings.ReplaceAll(s, "{WORLD}", world)) }
 	for lines.Scan() {
 		c := new(oracleCase)
-		if err := json.Unmarshal(surrogates(lines.Bytes()), c); err != nil {
+		if err := json.Unmarshal(testenv.PythonJSON(lines.Bytes()), c); err != nil {
 			t.Fatal(err)
 		}
 		c.Config = place(c.Config)

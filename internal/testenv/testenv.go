@@ -17,7 +17,7 @@ func must() bool { return os.Getenv("PRIVHELPER_TEST_ROOT") == "must" }
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		miss(t, "needs root")
+		Miss(t, "needs root")
 	}
 }
 
@@ -27,18 +27,14 @@ func NeedProgram(t testing.TB, name, deb string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		miss(t, "needs "+name+" (Debian package "+deb+")")
+		Miss(t, "needs "+name+" (Debian package "+deb+")")
 	}
 	return path
 }
 
-// Miss ends the test because of something else that the machine lacks, with the reason.
+// Miss ends the test because the machine lacks something else, with the reason: as skipped, or as failed where
+// PRIVHELPER_TEST_ROOT=must.
 func Miss(t testing.TB, reason string) {
-	t.Helper()
-	miss(t, reason)
-}
-
-func miss(t testing.TB, reason string) {
 	t.Helper()
 	if must() {
 		t.Fatalf("%s, and PRIVHELPER_TEST_ROOT=must", reason)

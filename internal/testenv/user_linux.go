@@ -27,7 +27,7 @@ func InUserNamespace(t testing.TB, cmd *exec.Cmd) {
 	probe := exec.Command("/bin/true")
 	enterUserNamespace(probe)
 	if err := probe.Run(); err != nil {
-		miss(t, "needs user namespaces: "+err.Error())
+		Miss(t, "needs user namespaces: "+err.Error())
 	}
 	enterUserNamespace(cmd)
 }

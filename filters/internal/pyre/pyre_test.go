@@ -9,40 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/privhelper/privhelper/filters/internal/pyre"
+	"github.com/privhelper/privhelper/internal/testenv"
 )
-
-// fromPython turns a JSON text of Python's, where U+DCNN stands for byte 0xNN, into bytes. encoding/json would replace
-// the lone surrogates.
-func fromPython(raw json.RawMessage) string {
-	text := string(raw)
-	var out strings.Builder
-	for i := 0; i < len(text); {
-		if strings.HasPrefix(text[i:], `\\`) {
-			out.WriteString(`\\`)
-			i += 2
-			continue
-		}
-		if strings.HasPrefix(strings.ToLower(text[i:]), `\udc`) && (i < 6 || !strings.HasPrefix(strings.ToLower(text[i-6:]), `\ud8`)) {
-			out.WriteString("\x00" + text[i+4:i+6])
-			i += 6
-			continue
-		}
-		out.WriteByte(text[i])
-		i++
-	}
-	var s string
-	if err := json.Unmarshal([]byte(strings.ReplaceAll(out.String(), "\x00", "\U0010fff0")), &s); err != nil {
-		panic(err)
-	}
-	for {
-		before, after, found := strings.Cut(s, "\U0010fff0")
-		if !found {
-			return s
-		}
-		hex := func(c byte) byte { return byte(strings.IndexByte("0123456789abcdef", c)) }
-		s = before + string([]byte{hex(after[0])<<4 | hex(after[1])}) + after[2:]
-	}
-}
 
 // TestPython compares with what Python answered for patterns made at random (testdata/generate.py).
 func TestPython(t *testing.T) {
@@ -67,13 +35,13 @@ func TestPython(t *testing.T) {
 	known := make(map[key]compiled) // the cases of one pattern follow each other
 	for lines := bufio.NewScanner(f); lines.Scan(); n++ {
 		var c struct {
-			Pattern, Text   json.RawMessage
+			Pattern, Text   string
 			Whole, Rootwrap *bool
 		}
-		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+		if err := json.Unmarshal(testenv.PythonJSON(lines.Bytes()), &c); err != nil {
 			t.Fatal(err)
 		}
-		pattern, text := fromPython(c.Pattern), fromPython(c.Text)
+		pattern, text := testenv.PythonBytes(c.Pattern), testenv.PythonBytes(c.Text)
 		if !utf8.ValidString(pattern) {
 			continue // a policy file is UTF-8
 		}
