@@ -29,6 +29,8 @@ type Config struct {
 	User, Group   string   // whom the helper itself becomes; empty: it stays who it is
 	TrustedGroups []string // groups that may write policy and executables
 
+	AuditFile string // ours: takes a line for every decision; empty: none named
+
 	UseSyslog      bool
 	SyslogFacility string // in lower case: "syslog", "authpriv", "local3"
 	SyslogLevel    string // in upper case: "ERROR", "INFO"
@@ -108,6 +110,10 @@ func (c *Config) set(it item) (known bool, err error) {
 		c.FiltersPath = strings.Split(it.value, ",")
 	case "exec_dirs":
 		c.ExecDirs = strings.Split(it.value, ",")
+	case "audit_file":
+		if c.AuditFile = it.value; !isAbs(it.value) {
+			err = fmt.Errorf("audit_file: %q is not an absolute path", it.value)
+		}
 	case "use_syslog":
 		c.UseSyslog, err = parseBool(it.value)
 	case "syslog_log_facility":

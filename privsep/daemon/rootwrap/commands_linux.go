@@ -15,7 +15,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
 	"github.com/privhelper/privhelper/internal/spawn"
 	"github.com/privhelper/privhelper/privsep"
@@ -30,7 +29,8 @@ type Options struct {
 	// Load reads configuration and policy: host.Load, or what a program has embedded. It is called once, before the
 	// helper confines itself.
 	Load func() (*host.Loaded, error)
-	// Audit takes a line for every decision. Nil: no audit.
+	// Audit takes a line for every decision, unless the configuration names an audit_file. Nil: nothing does. It is the
+	// caller's, and is written to by one goroutine at a time.
 	Audit io.Writer
 	// NoCgroup makes commands' processes be found by a walk although cgroups could be used.
 	NoCgroup bool
@@ -52,17 +52,27 @@ type Commands struct {
 
 // New makes Commands. Nothing is read before the helper starts up.
 func New(opt Options) *Commands {
-	return &Commands{opt: opt, audit: audit.New(opt.Audit), kinds: map[kind]*spawn.Forker{}}
+	return &Commands{opt: opt, kinds: map[kind]*spawn.Forker{}}
 }
 
 var _ daemon.Commands = (*Commands)(nil)
 
-// Load reads configuration and policy, and makes the group of all commands while its cgroup folder can still be made: in
-// a cgroup2 root of mode 0555 that takes CAP_DAC_OVERRIDE. The folder is root's; a helper that becomes another user makes
-// its group in Start, where it finds commands by a walk if it may not make the folder.
+// Load reads configuration and policy, opens the audit log, limits this process's open files, and makes the group of all
+// commands while its cgroup folder can still be made: in a cgroup2 root of mode 0555 that takes CAP_DAC_OVERRIDE. The
+// folder is root's; a helper that becomes another user makes its group in Start, where it finds commands by a walk if it
+// may not make the folder.
 func (c *Commands) Load() (err error) {
-	if c.loaded, err = c.opt.Load(); err != nil || c.user() != nil {
+	if c.loaded, err = c.opt.Load(); err != nil {
 		return err
+	}
+	if c.audit, err = audit.Open(c.loaded.Config, c.opt.Audit); err != nil {
+		return err
+	}
+	if err := LimitFiles(c.loaded.Config); err != nil {
+		return err
+	}
+	if c.user() != nil {
+		return nil
 	}
 	return c.newGroup()
 }
@@ -168,15 +178,4 @@ func (c *Commands) Describe() (policy, trees string) { return c.loaded.Policy.Ha
 func (c *Commands) Handler() privsep.Handler { return command.Run.Bind(c.handle) }
 
 // Close ends what still runs.
-func (c *Commands) Close() error { return c.group.Close() }
-
-// decide asks policy, and writes the answer down before anybody acts on it.
-func (c *Commands) decide(r filters.Request) (filters.Verdict, error) {
-	v := c.loaded.Policy.Decide(c.loaded.Machine, r)
-	err := c.audit.Decision(audit.Entry{PID: c.peer.PID, UID: c.peer.UID, Policy: c.loaded.Policy.Hash(), Request: r, Verdict: v})
-	if err != nil {
-		v.Close()
-		return filters.Verdict{}, fmt.Errorf("the audit log cannot be written, so nothing runs: %w", err)
-	}
-	return v, nil
-}
+func (c *Commands) Close() error { return errors.Join(c.group.Close(), c.audit.Close()) }

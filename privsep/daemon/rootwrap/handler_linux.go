@@ -17,30 +17,48 @@ import (
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/command"
 	"github.com/privhelper/privhelper/privsep/daemon"
+	"github.com/privhelper/privhelper/privsep/daemon/audit"
 )
 
-// handle is a filtered command from its request to its end: decide, then act, and act on the verdict only.
+// handle is a filtered command from its request to its end: decide, write it down, then act, and act on the verdict only.
 func (c *Commands) handle(ctx context.Context, r command.Request) (command.Result, error) {
-	v, err := c.decide(filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir})
-	if err != nil {
-		return command.Result{}, err
-	}
+	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir}
+	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
 	defer v.Close()
-	if err := refusal(v); err != nil {
-		return command.Result{}, err
+	ready, err := c.ready(v, r)
+	defer ready.close()
+	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, Policy: c.loaded.Policy.Hash(), Request: request, Verdict: v, Err: err}
+	if lost := c.audit.Decision(entry); lost != nil {
+		return command.Result{}, unseen(lost)
 	}
-	if v.Kill != nil {
+	switch {
+	case v.Outcome != filters.Match:
+		return command.Result{}, refusal(v)
+	case err != nil:
+		return command.Result{}, err
+	case v.Kill != nil:
 		return command.Result{Rule: v.Rule.Name, Code: SignalProcess(v, r.Stderr.File)}, nil
 	}
-	return c.execute(ctx, v, r)
+	p, err := c.start(ctx, ready)
+	if err != nil {
+		_ = c.audit.NotStarted(entry, err) // the decision stands there already, and this one changes nothing
+		return command.Result{}, startError(err)
+	}
+	return c.serve(ctx, v, p)
+}
+
+// unseen refuses what could not be written down. It tells the client that, and not where the log is.
+func unseen(err error) error {
+	text := "the audit log cannot be written, so nothing runs"
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		text += ": " + errno.Error()
+	}
+	return &privsep.CallError{Code: privsep.CodeFailed, Outcome: privsep.Answered, Message: text}
 }
 
 // refusal words a verdict that is none to act on. It tells the client its own argument and nothing of the machine.
 func refusal(v filters.Verdict) error {
-	switch v.Outcome {
-	case filters.Match:
-		return nil
-	case filters.NotExecutable:
+	if v.Outcome == filters.NotExecutable {
 		return &privsep.CallError{Code: privsep.CodeNotExecutable, Outcome: privsep.Answered,
 			Message: fmt.Sprintf("rule %s allows it, but its program is missing or not to be trusted", v.Rule.Name)}
 	}
@@ -56,35 +74,57 @@ func refusal(v filters.Verdict) error {
 	return &privsep.CallError{Code: privsep.CodeDenied, Outcome: privsep.Answered, Message: text}
 }
 
-// execute starts what the verdict names and waits for it. When ctx ends, so do all processes of the command.
-func (c *Commands) execute(ctx context.Context, v filters.Verdict, r command.Request) (command.Result, error) {
+// ready is a command that lacks nothing but its start.
+type ready struct {
+	forker *spawn.Forker
+	cmd    spawn.Command
+	input  *os.File // what the helper itself has opened
+}
+
+func (r ready) close() {
+	if r.input != nil {
+		r.input.Close()
+	}
+}
+
+// ready makes of a verdict what is to be started: all that can be refused before it is.
+func (c *Commands) ready(v filters.Verdict, r command.Request) (ready, error) {
+	if v.Outcome != filters.Match || v.Kill != nil {
+		return ready{}, nil
+	}
 	for name, f := range map[string]privsep.File{"standard input": r.Stdin, "standard output": r.Stdout, "standard error": r.Stderr} {
 		if f.File != nil && isTerminal(f.File) {
-			return command.Result{}, &privsep.CallError{Code: privsep.CodeBadArguments, Outcome: privsep.Answered,
+			return ready{}, &privsep.CallError{Code: privsep.CodeBadArguments, Outcome: privsep.Answered,
 				Message: name + " is a terminal, into which the command could type (TIOCSTI): pass a pipe"}
 		}
 	}
 	forker, cmd, err := c.prepare(v)
 	if err != nil {
-		return command.Result{}, err
+		return ready{}, err
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.Stdin.File, r.Stdout.File, r.Stderr.File
-	if v.Stdin != "" {
-		in, err := OpenRegular(v.Stdin)
-		if err != nil {
-			return command.Result{}, &privsep.CallError{Code: privsep.CodeFailed, Errno: syscall.EACCES, Outcome: privsep.Answered,
-				Message: "the file that rule " + v.Rule.Name + " allows to read cannot be opened"}
-		}
-		defer in.Close()
-		cmd.Stdin = in
+	if v.Stdin == "" {
+		return ready{forker: forker, cmd: cmd}, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return command.Result{}, err
-	}
-	p, err := c.group.Start(forker, cmd)
+	in, err := OpenRegular(v.Stdin)
 	if err != nil {
-		return command.Result{}, startError(err)
+		return ready{}, &privsep.CallError{Code: privsep.CodeFailed, Errno: syscall.EACCES, Outcome: privsep.Answered,
+			Message: "the file that rule " + v.Rule.Name + " allows to read cannot be opened"}
 	}
+	cmd.Stdin = in
+	return ready{forker: forker, cmd: cmd, input: in}, nil
+}
+
+// start starts a command, unless its client has stopped waiting for it.
+func (c *Commands) start(ctx context.Context, r ready) (*spawn.Process, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return c.group.Start(r.forker, r.cmd)
+}
+
+// serve tells the client of its command and waits for it. When ctx ends, so do all its processes.
+func (c *Commands) serve(ctx context.Context, v filters.Verdict, p *spawn.Process) (command.Result, error) {
 	daemon.Started(ctx, p.Pid, v.Rule.Name)
 	killed := c.attend(ctx, p)
 	status, err := p.Wait()
