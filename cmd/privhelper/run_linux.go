@@ -61,13 +61,9 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 	request := filters.Request{Argv: argv}
 	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()
-	log := audit.New(nil)
-	if loaded.Config.UseSyslog {
-		out, err := openSyslog(loaded.Config)
-		if err != nil {
-			return complain(exitBadConfig, "use_syslog: "+err.Error())
-		}
-		log = audit.New(out)
+	log, err := audit.Open(loaded.Config, nil)
+	if err != nil {
+		return complain(exitBadConfig, err.Error())
 	}
 	uid := uint32(os.Getuid())
 	if err := log.Decision(audit.Entry{PID: os.Getppid(), UID: uid, Policy: loaded.Policy.Hash(), Request: request, Verdict: v}); err != nil {
