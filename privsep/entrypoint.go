@@ -87,32 +87,49 @@ func codeOf(err error, otherwise Code) Code {
 	return otherwise
 }
 
-// A Handler is what a helper keeps for an entrypoint once its types are erased: it decodes, runs and encodes. The files
-// it returns are the daemon's to close after they were sent.
+// A Handler is what a helper keeps for an entrypoint once its types are erased.
 type Handler struct {
 	Declaration
+	// Measure holds arguments against their type and says how many bytes they take once decoded, without decoding them:
+	// a helper that has many calls at once must know before. most is what they may take; the error is a *CallError.
+	Measure func(args []byte, files, most int) (memory int, err error)
+	// Run decodes the arguments, runs the handler and encodes its reply. The files it returns are the daemon's to close
+	// after they were sent.
 	Run func(ctx context.Context, args []byte, files []*os.File) (reply []byte, out []*os.File, err error)
 }
 
 // Bind joins an entrypoint with the function that does its work. It is daemon.Handle's half of the contract; programs
 // call that.
 func (e Entrypoint[Args, Reply]) Bind(run func(context.Context, Args) (Reply, error)) Handler {
-	return Handler{Declaration: e.declaration(), Run: func(ctx context.Context, data []byte, files []*os.File) ([]byte, []*os.File, error) {
-		var args Args
-		if err := e.args.Decode(data, files, &args); err != nil {
-			return nil, nil, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: Answered, Message: err.Error()}
-		}
-		reply, err := run(ctx, args)
-		if err != nil {
-			return nil, nil, err
-		}
-		out, passed, err := e.reply.Append(nil, reply, nil)
-		if err != nil { // passed is empty: files of a reply that cannot travel are closed as garbage, by os.File itself
-			return nil, nil, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeFailed), Outcome: Answered,
-				Message: "the handler's reply cannot travel: " + err.Error()}
-		}
-		return out, passed, nil
-	}}
+	refuse := func(err error) error {
+		return &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: Answered, Message: err.Error()}
+	}
+	return Handler{
+		Declaration: e.declaration(),
+		Measure: func(data []byte, files, most int) (int, error) {
+			memory, err := e.args.Measure(data, files, strict.Limits{Memory: most})
+			if err != nil {
+				return 0, refuse(err)
+			}
+			return memory, nil
+		},
+		Run: func(ctx context.Context, data []byte, files []*os.File) ([]byte, []*os.File, error) {
+			var args Args
+			if err := e.args.Decode(data, files, &args); err != nil {
+				return nil, nil, refuse(err)
+			}
+			reply, err := run(ctx, args)
+			if err != nil {
+				return nil, nil, err
+			}
+			out, passed, err := e.reply.Append(nil, reply, nil)
+			if err != nil { // passed is empty: files of a reply that cannot travel are closed as garbage, by os.File itself
+				return nil, nil, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeFailed), Outcome: Answered,
+					Message: "the handler's reply cannot travel: " + err.Error()}
+			}
+			return out, passed, nil
+		},
+	}
 }
 
 func closeAll(files []*os.File) {

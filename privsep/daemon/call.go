@@ -6,19 +6,23 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// A call is one request of the client from its CALL to its answer, and on until its handler has returned.
+// A call is one request of the client from its CALL until it is answered and its handler has returned.
 type call struct {
-	server  *server
-	id      uint64
-	handler privsep.Handler
-	args    []byte
+	server   *server
+	id       uint64
+	handler  privsep.Handler
+	args     []byte
+	deadline time.Time // zero: none
+
+	// From here on a call that waits has none of these: thousands may wait.
 	ctx     context.Context
-	cancel  context.CancelCauseFunc
+	cancel  context.CancelFunc
 	settled func() bool // from now on nobody answers in the handler's place
 	signals chan syscall.Signal
 
@@ -26,9 +30,16 @@ type call struct {
 	files    []*os.File // to be closed when the handler returns
 	answered bool
 
-	// Both are guarded by the server's lock.
-	stuck    bool // answered without its handler, which has not returned
-	released bool // its handler has returned, or never ran
+	// The rest is guarded by the server's lock, which is taken first.
+	list       *callList // where it stands
+	prev, next *call
+	due        int          // its place in the deadlines, from 1; 0: none
+	timer      *time.Timer  // when its handler has been given time enough after its context ended
+	code       privsep.Code // how it is answered without its handler
+	load       load
+	holders    int  // its handler or its place in the queue; its answer, where that is not the handler's
+	stuck      bool // answered without its handler, which has not returned
+	released   bool // its handler has returned
 }
 
 type callKey struct{}
@@ -59,23 +70,35 @@ func (c *call) closeFiles() {
 	c.files = nil
 }
 
-// answer sends the call's one answer, if it has not been sent. It reports whether this was it.
-func (c *call) answer(m wire.Message, files []*os.File) bool {
+// claim gives the right to answer, once.
+func (c *call) claim() bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	first := !c.answered
 	c.answered = true
-	c.mu.Unlock()
-	if first {
-		c.server.answered(c)
-		c.server.send(m, files)
-	}
 	return first
 }
 
+// answer sends the call's one answer, if nobody has. It reports whether this was it.
+func (c *call) answer(m wire.Message, files []*os.File) bool {
+	if !c.claim() {
+		return false
+	}
+	s := c.server
+	s.mu.Lock()
+	delete(s.calls, c.id) // before it is sent: the client may use the id again as soon as it has the answer
+	s.mu.Unlock()
+	s.send(m, files)
+	return true
+}
+
 // fail answers with an error.
-func (c *call) fail(err error) bool {
+func (c *call) fail(err error) bool { return c.answer(errorOf(c, err), nil) }
+
+// errorOf is the answer to a call that failed.
+func errorOf(c *call, err error) wire.Error {
 	e := privsep.ErrorFrom(c.handler.Name, err)
-	return c.answer(wire.Error{ID: c.id, Code: e.Code, Errno: e.Errno, Message: e.Message}, nil)
+	return wire.Error{ID: c.id, Code: e.Code, Errno: e.Errno, Message: e.Message}
 }
 
 // Started tells the client that the call has started a command. It is for handlers that run one.
@@ -85,11 +108,12 @@ func Started(ctx context.Context, pid int, rule string) {
 		return
 	}
 	// Sent under the lock, so that it comes before the answer or, where that has gone already, not at all: a client
-	// ends the connection over a message for a call that is answered.
+	// ends the connection over a message for a call that is answered. A client that does not read holds it up until ctx
+	// ends, and no longer, or its command could not be ended.
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.answered {
-		c.server.send(wire.Started{ID: c.id, PID: pid, Rule: rule}, nil)
+		_, _ = c.server.conn.Send(ctx, wire.Started{ID: c.id, PID: pid, Rule: rule}, nil)
 	}
 }
 

@@ -7,18 +7,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
-	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
-
-// maxPending bounds the bytes of all requests of a connection that are not answered yet.
-const maxPending = 8 << 20
 
 // A server serves one connection.
 type server struct {
@@ -29,11 +23,14 @@ type server struct {
 	group  sync.WaitGroup // handlers that have not returned
 
 	mu      sync.Mutex
-	calls   map[uint64]*call // unanswered
-	waiting []*call          // unanswered, without a slot, in the order they came
+	calls   map[uint64]*call // unanswered, by the client's id
+	held    load             // by calls, until each is answered and its handler has returned
 	taken   int              // slots
 	stuck   int              // slots whose call was answered without its handler
-	pending int              // bytes
+	waiting callList         // for a slot
+	due     deadlines        // of those that wait
+	late    callList         // answered by nobody yet, and not by their handler any more
+	sending bool             // a goroutine sends the answers of late
 	fatal   error
 }
 
@@ -81,6 +78,8 @@ func (s *server) wait() {
 	}
 }
 
+// receive reads what the client sends. What it answers itself it sends before it reads on: a client that does not read
+// its answers is not read any more.
 func (s *server) receive() error {
 	for {
 		m, files, err := s.conn.Receive()
@@ -94,9 +93,7 @@ func (s *server) receive() error {
 		case wire.Call:
 			err = s.admit(m, files)
 		case wire.Cancel:
-			if c := s.call(m.ID); c != nil {
-				c.cancel(context.Canceled)
-			}
+			s.cancel(m.ID)
 		case wire.Signal:
 			s.signal(m)
 		case wire.Ping:
@@ -108,214 +105,29 @@ func (s *server) receive() error {
 	}
 }
 
-// call finds an unanswered call. That there is none is no error: its answer may be under way.
-func (s *server) call(id uint64) *call {
+// cancel ends a call that has not been answered. That there is none is no error: its answer may be under way.
+func (s *server) cancel(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.calls[id]
+	switch c := s.calls[id]; {
+	case c == nil:
+	case c.list == &s.waiting:
+		s.giveUp(c, privsep.CodeCancelled)
+	default:
+		c.cancel()
+	}
 }
 
 func (s *server) signal(m wire.Signal) {
-	c := s.call(m.ID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.calls[m.ID]
 	if c == nil || m.Signal == 0 {
 		return
 	}
 	select {
 	case c.signals <- m.Signal:
-	default: // more than the handler takes: signals merge, as the kernel's do
-	}
-}
-
-// admit gives a call a slot, a place in the queue, or its error. Only nonsense is an error of the connection.
-func (s *server) admit(m wire.Call, files []*os.File) error {
-	ctx := s.ctx
-	stopTimer := func() {}
-	if m.Timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, m.Timeout)
-		stopTimer = stop
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	c := &call{server: s, id: m.ID, args: m.Args, files: files, signals: make(chan syscall.Signal, 32),
-		cancel: func(cause error) { cancel(cause); stopTimer() }}
-	c.ctx = context.WithValue(ctx, callKey{}, c)
-	c.settled = context.AfterFunc(c.ctx, func() { s.overdue(c) })
-	handler, found := s.daemon.handlers[m.Entrypoint]
-	c.handler = handler
-	if !found {
-		c.handler.Name = m.Entrypoint
-	}
-
-	s.mu.Lock()
-	if s.calls[m.ID] != nil {
-		s.mu.Unlock()
-		c.settled()
-		c.cancel(nil)
-		c.closeFiles()
-		return &wire.ProtocolError{From: wire.FromClient, Cause: fmt.Sprintf("call id %d is used twice", m.ID)}
-	}
-	s.calls[m.ID] = c
-	s.pending += len(m.Args)
-	run, refuse := false, error(nil)
-	switch {
-	case !found:
-		refuse = noEntrypoint(m.Entrypoint)
-	case s.pending > maxPending:
-		refuse = busy(m.Entrypoint, fmt.Sprintf("%d bytes of requests wait for their answers already", s.pending-len(m.Args)))
-	case s.taken < s.daemon.opt.Slots:
-		s.taken++
-		run = true
-	case len(s.waiting) < s.daemon.opt.Queue:
-		s.waiting = append(s.waiting, c)
-	default:
-		refuse = busy(m.Entrypoint, fmt.Sprintf("%d calls run and %d wait already", s.taken, len(s.waiting)))
-	}
-	s.mu.Unlock()
-
-	if refuse != nil {
-		c.settled()
-		c.cancel(nil)
-		c.closeFiles()
-		c.fail(refuse)
-		return nil
-	}
-	if run {
-		s.start(c)
-	}
-	return nil
-}
-
-func busy(entrypoint, text string) error {
-	return &privsep.CallError{Entrypoint: entrypoint, Code: privsep.CodeBusy, Outcome: privsep.Answered, Message: text}
-}
-
-func (s *server) start(c *call) {
-	s.group.Add(1)
-	go s.run(c)
-}
-
-// run is the life of a handler. Whatever it does, return, panic or end its goroutine, its call is answered and its slot
-// is given on.
-func (s *server) run(c *call) {
-	defer s.group.Done()
-	defer s.release(c)
-	defer c.cancel(nil)
-	defer c.settled()
-	defer c.closeFiles()
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		text := "the handler ended its goroutine (runtime.Goexit)"
-		if v := recover(); v != nil {
-			text = fmt.Sprintf("the handler panicked: %v", v)
-			Log(c.ctx).Error("handler panicked", "entrypoint", c.handler.Name, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-		}
-		c.fail(&privsep.CallError{Entrypoint: c.handler.Name, Code: privsep.CodePanicked, Outcome: privsep.Answered, Message: text})
-	}()
-	if c.ctx.Err() != nil { // it ended while the call waited: nobody wants the work any more
-		returned = true
-		c.fail(contextError(c))
-		return
-	}
-	reply, out, err := c.handler.Run(c.ctx, c.args, slices.Clone(c.files))
-	returned = true
-	defer closeAll(out)
-	late := false
-	if err != nil {
-		late = !c.fail(err)
-	} else {
-		late = !c.answer(wire.Return{ID: c.id, Reply: reply}, out)
-	}
-	if late {
-		Log(s.ctx).Warn("handler returned after its call was answered", "entrypoint", c.handler.Name, "error", fmt.Sprint(err))
-	}
-}
-
-// overdue answers for a handler that does not return after its context has ended. The goroutine cannot be ended: its
-// slot stays taken, and when all are, the helper ends and a fresh one takes its place.
-func (s *server) overdue(c *call) {
-	if s.dequeue(c) {
-		return
-	}
-	time.AfterFunc(s.daemon.opt.Grace, func() {
-		// A context may end before its call is queued.
-		if s.dequeue(c) || !c.fail(contextError(c)) {
-			return
-		}
-		s.mu.Lock()
-		if c.stuck = !c.released; c.stuck {
-			s.stuck++
-		}
-		dead := s.stuck >= s.daemon.opt.Slots
-		if dead {
-			s.fatal = errStuck
-		}
-		s.mu.Unlock()
-		if dead {
-			s.conn.Shutdown()
-		}
-	})
-}
-
-func contextError(c *call) error {
-	code, text := privsep.CodeCancelled, "cancelled"
-	if errors.Is(context.Cause(c.ctx), context.DeadlineExceeded) {
-		code, text = privsep.CodeDeadline, "the deadline has passed"
-	}
-	return &privsep.CallError{Entrypoint: c.handler.Name, Code: code, Outcome: privsep.Answered, Message: text}
-}
-
-// dequeue answers a call that waits and whose context has ended. It reports whether the call was waiting.
-func (s *server) dequeue(c *call) bool {
-	if !s.unqueue(c) {
-		return false
-	}
-	c.closeFiles()
-	c.fail(contextError(c))
-	c.cancel(nil)
-	return true
-}
-
-// unqueue takes a call out of the queue and reports whether it was there.
-func (s *server) unqueue(c *call) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, w := range s.waiting {
-		if w == c {
-			s.waiting = append(s.waiting[:i], s.waiting[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
-// answered forgets a call: its id may be used again.
-func (s *server) answered(c *call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.calls, c.id)
-	s.pending -= len(c.args)
-}
-
-// release gives a handler's slot to the next that waits.
-func (s *server) release(c *call) {
-	s.mu.Lock()
-	c.released = true
-	if c.stuck { // late, and not never: the slot is free again
-		c.stuck = false
-		s.stuck--
-	}
-	var next *call
-	if len(s.waiting) > 0 && s.ctx.Err() == nil {
-		next, s.waiting = s.waiting[0], s.waiting[1:]
-	} else {
-		s.taken--
-	}
-	s.mu.Unlock()
-	if next != nil {
-		s.start(next)
+	default: // it has not begun, or these are more than the handler takes: signals merge, as the kernel's do
 	}
 }
 

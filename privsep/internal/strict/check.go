@@ -19,25 +19,37 @@ import (
 // The error is an *Error; errors.Is(err, ErrTooLarge) where it is the Limits that refuse. Check allocates nothing
 // for a message that Append wrote; for a map whose keys are not in order, a few words for each key that is there.
 func (p *Plan) Check(data []byte, files int, lim Limits) error {
-	return p.check(data, files, lim).asError()
+	_, e := p.check(data, files, lim)
+	return e.asError()
 }
 
-func (p *Plan) check(data []byte, files int, lim Limits) *Error {
+// Measure is Check, and says how many bytes the decoded value will take: the estimate that Limits.Memory is held against,
+// and the value itself. Who holds many messages at once can add them up before any is decoded.
+func (p *Plan) Measure(data []byte, files int, lim Limits) (memory int, err error) {
+	took, e := p.check(data, files, lim)
+	if e != nil {
+		return 0, e
+	}
+	return int(took + footprint(uint64(p.root.typ.Size()))), nil
+}
+
+// check returns what decoding will allocate.
+func (p *Plan) check(data []byte, files int, lim Limits) (memory uint64, e *Error) {
 	if files < 0 || files > MaxFiles {
-		return tooLarge(0, "%d descriptors, at most %d can come", files, MaxFiles)
+		return 0, tooLarge(0, "%d descriptors, at most %d can come", files, MaxFiles)
 	}
 	lim = lim.orDefaults(len(data))
 	c := checker{data: data, files: files, limits: lim, values: lim.Elements, memory: uint64(lim.Memory)}
 	if e := c.value(p.root); e != nil {
-		return e
+		return 0, e
 	}
 	if c.off != len(data) {
-		return refuse(c.off, "%d trailing bytes", len(data)-c.off)
+		return 0, refuse(c.off, "%d trailing bytes", len(data)-c.off)
 	}
 	if named := c.named.count(); named != files {
-		return refuse(0, "%d of %d descriptors are named by nothing", files-named, files)
+		return 0, refuse(0, "%d of %d descriptors are named by nothing", files-named, files)
 	}
-	return nil
+	return uint64(lim.Memory) - c.memory, nil
 }
 
 // bitSet remembers which fields of a struct, or which descriptors, have been seen.

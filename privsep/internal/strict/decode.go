@@ -23,7 +23,7 @@ func (p *Plan) DecodeWithin(data []byte, files []*os.File, v any, lim Limits) er
 	}
 	rv = rv.Elem()
 	rv.SetZero()
-	if e := p.check(data, len(files), lim); e != nil {
+	if _, e := p.check(data, len(files), lim); e != nil {
 		return e
 	}
 	d := decoder{data: data, files: files}

@@ -1,0 +1,140 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// A load is what calls hold: bytes, and open files of the client.
+type load struct{ bytes, files int }
+
+func (l load) plus(other load) load  { return load{l.bytes + other.bytes, l.files + other.files} }
+func (l load) minus(other load) load { return load{l.bytes - other.bytes, l.files - other.files} }
+
+// The most that the unanswered calls of a connection may hold together.
+const (
+	maxBytes = 8 << 20 // arguments as they came and decoded, and what each call takes besides
+	maxFiles = 4096
+
+	callBytes = 512 // of a call that waits: itself, its place in the table and the queue
+	fileBytes = 512 // of an *os.File
+)
+
+// weigh says what a call will hold. Its arguments are held against their type here, before anything is made of them.
+func (c *call) weigh(files int) (load, error) {
+	l := load{callBytes + len(c.args) + files*fileBytes, files}
+	memory, err := c.handler.Measure(c.args, files, maxBytes-l.bytes)
+	l.bytes += memory
+	return l, err
+}
+
+// admit gives a call a slot, a place in the queue, or its error. Only nonsense is an error of the connection.
+func (s *server) admit(m wire.Call, files []*os.File) error {
+	c := &call{server: s, id: m.ID, args: m.Args, files: files}
+	if m.Timeout > 0 {
+		c.deadline = time.Now().Add(m.Timeout)
+	}
+	handler, found := s.daemon.handlers[m.Entrypoint]
+	c.handler = handler
+	var refused error
+	if found {
+		c.load, refused = c.weigh(len(files))
+	} else {
+		c.handler.Name = m.Entrypoint
+		refused = noEntrypoint(m.Entrypoint)
+	}
+
+	s.mu.Lock()
+	twice := s.calls[m.ID] != nil
+	if !twice && refused == nil {
+		refused = s.place(c)
+	}
+	s.mu.Unlock()
+
+	if twice {
+		c.closeFiles()
+		return &wire.ProtocolError{From: wire.FromClient, Cause: fmt.Sprintf("call id %d is used twice", m.ID)}
+	}
+	if refused != nil {
+		c.closeFiles()
+		s.send(errorOf(c, refused), nil)
+	}
+	return nil
+}
+
+// place gives a call a slot or a place in the queue, or says why there is none. The server's lock is held.
+func (s *server) place(c *call) error {
+	held := s.held.plus(c.load)
+	switch {
+	case held.bytes > maxBytes:
+		return busy(c, fmt.Sprintf("unanswered calls hold %d bytes already", s.held.bytes))
+	case held.files > maxFiles:
+		return busy(c, fmt.Sprintf("unanswered calls hold %d open files already", s.held.files))
+	case s.taken < s.daemon.opt.Slots:
+		s.taken++
+		s.begin(c)
+	case s.waiting.len < s.daemon.opt.Queue:
+		s.enqueue(c)
+	default:
+		return busy(c, fmt.Sprintf("%d calls run and %d wait already", s.taken, s.waiting.len))
+	}
+	s.calls[c.id] = c
+	s.held = held
+	c.holders = 1
+	return nil
+}
+
+func busy(c *call, text string) error {
+	return &privsep.CallError{Entrypoint: c.handler.Name, Code: privsep.CodeBusy, Outcome: privsep.Answered, Message: text}
+}
+
+// giveUp takes a call out of the queue and has it answered. The server's lock is held.
+func (s *server) giveUp(c *call, code privsep.Code) {
+	s.leaveQueue(c)
+	s.answerLate(c, code)
+	s.drop(c)
+}
+
+// answerLate has a call answered that its handler does not answer: it never ran, or does not return. All of them share
+// one goroutine, so that a client that does not read gets none for each. The server's lock is held.
+func (s *server) answerLate(c *call, code privsep.Code) {
+	delete(s.calls, c.id) // its id may be used again as soon as the client has the answer
+	c.code = code
+	c.holders++
+	s.late.push(c)
+	if !s.sending {
+		s.sending = true
+		go s.sendLate()
+	}
+}
+
+func (s *server) sendLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.late.len > 0 {
+		c := s.late.first
+		s.late.remove(c)
+		s.mu.Unlock()
+		if c.ctx == nil {
+			c.closeFiles() // it never ran
+		}
+		s.send(errorOf(c, ended(c.code)), nil)
+		s.mu.Lock()
+		s.drop(c)
+	}
+	s.sending = false
+	if s.fatal != nil {
+		s.conn.Shutdown()
+	}
+}
+
+// drop forgets what a call holds when the last of those that work on it has ended. The server's lock is held.
+func (s *server) drop(c *call) {
+	if c.holders--; c.holders == 0 {
+		s.held = s.held.minus(c.load)
+	}
+}
