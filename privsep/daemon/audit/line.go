@@ -16,7 +16,7 @@ const (
 	maxArgv    = 2 << 10
 	maxCommand = 2 << 10
 	maxEnv     = 512
-	maxText    = 512
+	maxText    = 350
 )
 
 // line renders an entry, without the newline. key and result open it.
