@@ -151,7 +151,7 @@ func (b *builder) ownSections(file string, doc *document, rules []*Rule) error {
 		if s.name == filtersSection {
 			continue
 		}
-		owner := byName[strings.ToLower(s.name)]
+		owner := byName[lower(s.name)]
 		switch {
 		case owner != nil:
 			if err := owner.adopt(s); err != nil {

@@ -160,3 +160,18 @@ func TestZero(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// TestNames: names are lower-cased as Python does it, and of one name the last rule counts.
+func TestNames(t *testing.T) {
+	for written, want := range map[string]string{
+		"Plain": "plain", "É": "é", "İx": "i\u0307x", "ΟΔΟΣ": "οδος", "ΟΔΟΣ.Σ": "οδοσ.ς", "Σ": "σ", "aΣ'": "aς'", "aΣ'b": "aσ'b", "ẞ": "ß", "Ⅷ": "ⅷ",
+	} {
+		p, _, err := policy(filters.Oslo, written+"= CommandFilter, a, root\n"+want+"= CommandFilter, b, root\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := p.Rules()[0]; r.Name != want || r.Exec != "b" {
+			t.Errorf("%q became %q, want %q, for %s", written, r.Name, want, r.Exec)
+		}
+	}
+}

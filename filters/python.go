@@ -28,8 +28,61 @@ func strip(s string) string {
 	return strings.TrimFunc(s, pySpace)
 }
 
+// lower is str.lower, which knows two special cases more than Go: the Turkish capital İ becomes two characters, and a Greek
+// sigma at the end of a word is written another way.
+func lower(s string) string {
+	if !strings.ContainsAny(s, "İΣ") {
+		return strings.ToLower(s)
+	}
+	var out strings.Builder
+	for i, r := range s {
+		switch {
+		case r == 'İ':
+			out.WriteString("i\u0307")
+		case r == 'Σ' && endsWord(s[:i], s[i+len("Σ"):]):
+			out.WriteRune('ς')
+		default:
+			out.WriteRune(unicode.ToLower(r))
+		}
+	}
+	return out.String()
+}
+
+// endsWord is Unicode's Final_Sigma: a letter with case comes before, none after, and marks between do not count.
+func endsWord(before, after string) bool {
+	for before != "" {
+		r, n := utf8.DecodeLastRuneInString(before)
+		if !caseIgnorable(r) {
+			if !cased(r) {
+				return false
+			}
+			break
+		}
+		before = before[:len(before)-n]
+	}
+	for _, r := range after {
+		if !caseIgnorable(r) {
+			return before != "" && !cased(r)
+		}
+	}
+	return before != ""
+}
+
+func cased(r rune) bool {
+	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
+}
+
+// caseIgnorable is the property of that name: marks, modifiers, and what may stand inside of a word.
+func caseIgnorable(r rune) bool {
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) ||
+		strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
+}
+
 // edge reports whether b may belong to white space at the edge of a text.
 func edge(b byte) bool { return b <= ' ' || b >= utf8.RuneSelf }
+
+// maxIntDigits is Python's own bound (sys.int_info.default_max_str_digits).
+const maxIntDigits = 4300
 
 // pyInt is int(s): white space around, a sign, digits of any script, single underscores between digits. What does not
 // fit an int64 is cut off at its bounds; no process and no limit is that large.
@@ -60,7 +113,7 @@ func pyInt(s string) (int64, bool) {
 		}
 		n = n*10 + int64(d)
 	}
-	if digits == 0 || under {
+	if digits == 0 || digits > maxIntDigits || under {
 		return 0, false
 	}
 	if negative {
