@@ -103,10 +103,11 @@ func (r *reaper) countCarried() {
 	}
 }
 
-// forget drops what is known of a closed group's tags.
+// forget drops what is known of a closed group's tags and commands.
 func (r *reaper) forget(g *Group) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.dropLeft(func(p *Process) bool { return p.group == g })
 	for t, owner := range r.owner {
 		if owner == g {
 			delete(r.owner, t)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,58 +17,99 @@ import (
 // The folder is held by flock(2) for as long as its helper lives, and a folder that nobody holds is stale. The pid and
 // the start time in its name are for people: a helper in another pid namespace may share the parent.
 type cgroup struct {
-	parent string // this process's own cgroup, where what is let go returns to
-	path   string
+	parent string // this process's own cgroup
+	top    string // the folder that is held
+	path   string // where the commands' folders are: top, or in it
 	held   *os.File
+	out    *os.File // the parent's cgroup.procs, where what is let go returns to
 }
 
 // openCgroup makes the folder and sweeps those that helpers of the same name left behind. Its error is the reason for a walk.
-func openCgroup(name string) (*cgroup, error) {
+func openCgroup(name string, owner *Owner) (*cgroup, error) {
 	parent, err := ownCgroup()
 	if err != nil {
 		return nil, err
 	}
 	// The right to move a process is asked of the common ancestor, which is our own cgroup (cgroups(7), Delegation).
-	if err := unix.Faccessat(unix.AT_FDCWD, parent+"/cgroup.procs", unix.W_OK, unix.AT_EACCESS); err != nil {
-		return nil, &fs.PathError{Op: "write", Path: parent + "/cgroup.procs", Err: err}
-	}
-	sweepCgroups(parent, name)
-	self, err := readStat(os.Getpid())
+	// Since Linux 5.16 it is asked of whoever opened the file, so that it outlives a change of user.
+	out, err := os.OpenFile(parent+"/cgroup.procs", os.O_WRONLY, 0)
 	if err != nil {
 		return nil, err
 	}
-	base := fmt.Sprintf("%s/%s.%d.%d", parent, name, self.pid, self.start)
-	c := &cgroup{parent: parent, path: base}
+	sweepCgroups(parent, name)
+	c := &cgroup{parent: parent, out: out}
+	if err := c.open(name, owner); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cgroup) open(name string, owner *Owner) error {
+	self, err := readStat(os.Getpid())
+	if err != nil {
+		return err
+	}
+	base := fmt.Sprintf("%s/%s.%d.%d", c.parent, name, self.pid, self.start)
+	c.top = base
 	for n := 2; ; n++ { // a second group of this process has its own folder
 		if err = c.make(); !errors.Is(err, fs.ErrExist) {
 			break
 		}
-		c.path = base + "." + strconv.Itoa(n)
+		c.top = base + "." + strconv.Itoa(n)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := os.Stat(c.path + "/cgroup.kill"); err != nil {
-		c.close()
-		return nil, fmt.Errorf("no cgroup.kill (Linux 5.14): %w", err)
+	c.path = c.top
+	if _, err := os.Stat(c.top + "/cgroup.kill"); err != nil {
+		return fmt.Errorf("no cgroup.kill (Linux 5.14): %w", err)
 	}
-	return c, nil
+	if owner != nil && int(owner.UID) != os.Geteuid() {
+		return c.handOver(*owner)
+	}
+	return nil
+}
+
+// handOver makes the folder usable for a process that goes on as another user. To start a command in a folder that user
+// must be able to write to the common ancestor of the folder and its own (cgroups(7), Delegation), which may not be the
+// parent, where others are: so this process moves into the folder, beside its commands. The kernel takes a few
+// milliseconds for that, the first time.
+//
+// The folder itself stays root's: nobody else may make, remove or hold one in its place.
+func (c *cgroup) handOver(to Owner) error {
+	c.path = c.top + "/commands"
+	self := c.top + "/helper"
+	for _, dir := range []string{c.path, self} {
+		if err := mkdir(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	for _, file := range []string{c.top + "/cgroup.procs", c.path, c.path + "/cgroup.procs", c.path + "/cgroup.kill"} {
+		if err := os.Chown(file, int(to.UID), int(to.GID)); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(self+"/cgroup.procs", []byte("0"), 0)
 }
 
 // make makes and holds the folder. One that a sweep took between the two calls is made again.
 func (c *cgroup) make() error {
 	for {
-		if err := os.Mkdir(c.path, 0o755); err != nil {
+		// Everybody may pass and only the owner may open it: a stranger who held it would keep it from being swept.
+		if err := mkdir(c.top, 0o711); errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
 			return err
 		}
-		held, err := os.Open(c.path)
+		held, err := os.Open(c.top)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		} else if err != nil {
 			return err
 		}
 		err = unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if _, gone := os.Stat(c.path + "/cgroup.procs"); err == nil && gone == nil {
+		if _, gone := os.Stat(c.top + "/cgroup.procs"); err == nil && gone == nil {
 			c.held = held
 			return nil
 		}
@@ -77,18 +117,42 @@ func (c *cgroup) make() error {
 	}
 }
 
-// limit sets pids.max on the whole group and reports whether it could: where hierarchies are hybrid, the pids controller
-// is not in cgroup2.
+// mkdir makes a folder with that mode whatever the umask is: here it is still the client's.
+func mkdir(path string, mode fs.FileMode) error {
+	if err := os.Mkdir(path, mode); err != nil {
+		return err
+	}
+	return os.Chmod(path, mode)
+}
+
+// limit sets pids.max on all commands together and reports whether it could: where hierarchies are hybrid, the pids
+// controller is not in cgroup2, and a unit of systemd hands it on to folders within it by Delegate= alone.
 func (c *cgroup) limit(maxProcesses int) bool {
-	// Already on, or not to be had: what counts is whether pids.max is there then.
-	_ = os.WriteFile(c.parent+"/cgroup.subtree_control", []byte("+pids"), 0)
+	// Only in the root, which has no type. In any other cgroup with processes of its own, as ours has, a controller of
+	// this kind makes all folders beneath unfit for processes ("domain invalid", cgroup-v2.rst, Threads).
+	if _, err := os.Stat(c.parent + "/cgroup.type"); errors.Is(err, fs.ErrNotExist) {
+		_ = os.WriteFile(c.parent+"/cgroup.subtree_control", []byte("+pids"), 0)
+	}
+	if c.path != c.top {
+		_ = os.WriteFile(c.top+"/cgroup.subtree_control", []byte("+pids"), 0)
+	}
 	return os.WriteFile(c.path+"/pids.max", []byte(strconv.Itoa(maxProcesses)), 0) == nil
 }
 
-// close gives the folder back. All in it must have ended.
+// close gives the folder back. All in it must have ended. Where that is no longer allowed (the helper became another user
+// or gave up CAP_DAC_OVERRIDE, which a cgroup2 root of mode 0555 takes), or this process is in it, the empty folder is
+// left to the next sweep.
 func (c *cgroup) close() error {
+	c.out.Close()
+	if c.held == nil {
+		return nil
+	}
 	defer c.held.Close()
-	return removeCgroup(c.path)
+	err := removeCgroup(c.top)
+	if errors.Is(err, fs.ErrPermission) || c.path != c.top {
+		return nil
+	}
+	return err
 }
 
 // endCgroup kills all that is in a folder and beneath it, and returns when nothing of it runs any more.
@@ -153,25 +217,7 @@ func removeCgroup(path string) error {
 	return err
 }
 
-// sweepCgroups ends what helpers left that were themselves killed. It does what it can: a folder that stays is no reason
-// not to start.
-func sweepCgroups(parent, name string) {
-	stale, _ := filepath.Glob(parent + "/" + name + ".*.*")
-	for _, path := range stale {
-		held, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		if unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			if endCgroup(path, time.Now().Add(endTime)) == nil {
-				_ = removeCgroup(path)
-			}
-		}
-		held.Close()
-	}
-}
-
-// moveOut moves all that lives in a command's folder to our own cgroup, until nothing new was forked into it meanwhile,
+// moveOut moves all that lives in a command's folder to the cgroup that this process started in, until nothing new was forked into it meanwhile,
 // removes the folder and returns what it moved. A folder that is gone has nothing in it.
 func (c *cgroup) moveOut(path string) (moved []procStat, err error) {
 	for deadline := time.Now().Add(endTime); time.Now().Before(deadline); {
@@ -190,53 +236,11 @@ func (c *cgroup) moveOut(path string) (moved []procStat, err error) {
 			if s, err := readStat(n); err == nil {
 				moved = append(moved, s)
 			}
-			err := os.WriteFile(c.parent+"/cgroup.procs", []byte(pid), 0)
+			_, err := c.out.WriteAt([]byte(pid), 0)
 			if err != nil && !errors.Is(err, unix.ESRCH) {
 				return moved, err
 			}
 		}
 	}
 	return moved, fmt.Errorf("move all out of %s: it forks faster: %w", path, os.ErrDeadlineExceeded)
-}
-
-// ownCgroup returns the folder of this process's cgroup in the cgroup2 mount.
-func ownCgroup() (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return "", err
-	}
-	own, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return "", err
-	}
-	return findCgroup(string(mounts), string(own))
-}
-
-// findCgroup decodes proc_pid_mountinfo(5) and cgroups(7): "36 35 0:28 ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE …" and
-// "0::PATH".
-func findCgroup(mounts, own string) (string, error) {
-	var path string
-	for line := range strings.Lines(own) {
-		if p, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
-			path = p
-		}
-	}
-	if path == "" {
-		return "", errors.New("this process is in no cgroup2")
-	}
-	for line := range strings.Lines(mounts) {
-		mount, fstype, _ := strings.Cut(line, " - ")
-		f := strings.Fields(mount)
-		if len(f) < 6 || !strings.HasPrefix(fstype, "cgroup2 ") {
-			continue
-		}
-		root := strings.TrimSuffix(f[3], "/")
-		beneath, ok := strings.CutPrefix(path, root)
-		if !ok || strings.Contains(path, "/..") || (beneath != "" && beneath[0] != '/') {
-			continue
-		}
-		point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(f[4])
-		return filepath.Join(point, beneath), nil
-	}
-	return "", fmt.Errorf("no cgroup2 mount shows the cgroup %s of this process", path)
 }

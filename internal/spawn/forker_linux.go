@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -31,7 +32,7 @@ type job struct {
 	argv  []string
 	attr  *syscall.ProcAttr
 	slack int // timer slack in ns to give to the command, 0 for none
-	pid   int
+	pid   int // its pidfd stands where attr.Sys.PidFD points
 	err   error
 	done  chan struct{}
 }
@@ -98,7 +99,7 @@ func (f *Forker) live(ready chan<- error) {
 			j.err = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(j.slack), 0, 0, 0)
 		}
 		if j.err == nil {
-			j.pid, j.err = syscall.ForkExec(j.path, j.argv, j.attr)
+			j.pid, j.err = forkExec(j)
 		}
 		close(j.done)
 	}
@@ -115,4 +116,22 @@ func (f *Forker) run(j *job) {
 		f.jobs <- j
 	}
 	<-j.done
+}
+
+// forkExec is syscall.ForkExec, and afterwards this process is not dumpable if the child took other ids: until it executes
+// its program a child of vfork(2) shares its parent's memory, to which the flag belongs, and the kernel sets it to
+// fs.suid_dumpable when ids change (credentials(7), prctl(2)), whether the child then executes or not. Where that sysctl is 1
+// whoever has our uid could attach to this process and read it.
+func forkExec(j *job) (int, error) {
+	pid, err := syscall.ForkExec(j.path, j.argv, j.attr)
+	if j.attr.Sys.Credential == nil {
+		return pid, err
+	}
+	if derr := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); derr != nil && err == nil {
+		_ = unix.PidfdSendSignal(*j.attr.Sys.PidFD, unix.SIGKILL, nil, 0)
+		_, _ = syscall.Wait4(pid, nil, 0, nil) // no rival: the reaper does not know it yet
+		unix.Close(*j.attr.Sys.PidFD)
+		return 0, fmt.Errorf("stay not dumpable: %w", derr)
+	}
+	return pid, err
 }

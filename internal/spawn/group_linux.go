@@ -1,10 +1,12 @@
 package spawn
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,9 +28,17 @@ type Options struct {
 	NoCgroup bool
 	// MaxProcesses limits how many processes all commands may have at one time: pids.max, where the pids controller
 	// is in cgroup2. Elsewhere it becomes RLIMIT_NPROC of every command right after its start, which counts all
-	// processes of its user and does not hold root. 0 is no limit.
+	// processes of its user and does not hold root. 0 is DefaultMaxProcesses, a negative number no limit.
 	MaxProcesses int
+	// Owner is whom this process will become after NewGroup and before its first Start. Nil: it stays who it is.
+	Owner *Owner
 }
+
+// DefaultMaxProcesses is enough for any service that was seen, and ends a fork bomb before it is one for the machine.
+const DefaultMaxProcesses = 512
+
+// Owner is a user by number, with its main group.
+type Owner struct{ UID, GID uint32 }
 
 // Group is a set of commands that end together. It may be used by many goroutines.
 //
@@ -69,6 +79,9 @@ func NewGroup(o Options) (*Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.MaxProcesses == 0 {
+		o.MaxProcesses = DefaultMaxProcesses
+	}
 	g := &Group{
 		maxProcesses: o.MaxProcesses,
 		tagged:       canReadTags(),
@@ -78,7 +91,7 @@ func NewGroup(o Options) (*Group, error) {
 	}
 	if o.NoCgroup {
 		g.why = "cgroups are switched off"
-	} else if g.cg, err = openCgroup(o.Name); err != nil {
+	} else if g.cg, err = openCgroup(o.Name, o.Owner); err != nil {
 		g.why = err.Error()
 	}
 	if o.MaxProcesses > 0 && (g.cg == nil || !g.cg.limit(o.MaxProcesses)) {
@@ -97,25 +110,45 @@ func (g *Group) Method() string {
 }
 
 // Start starts c on a thread of f and returns when it has been executed. The command gets SIGKILL when this process
-// dies. Every Process is to be waited for or not, as the caller likes: it is reaped in any case.
+// dies. Every Process is to be waited for or not, as the caller likes: it is reaped in any case. Where ctx has ended
+// before the fork nothing is started; afterwards it has no meaning: the command's end is KillTree.
+//
+// A file system that does not answer holds up this call and no other (see reach).
 //
 // The error is a *StartError.
-func (g *Group) Start(f *Forker, c Command) (*Process, error) {
+func (g *Group) Start(ctx context.Context, f *Forker, c Command) (*Process, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
+	attr := c.attr(g.null)
+	reach(c.Path, attr.Dir)
+	if ctx.Err() != nil {
+		return nil, &StartError{Op: "not started", Path: c.Path, Err: context.Cause(ctx)}
+	}
+	p, op, err := g.fork(f, &c, attr)
+	if err == nil {
+		return p, nil
+	}
+	if op != "" {
+		return nil, &StartError{Op: op, Path: c.Path, Err: err}
+	}
+	return nil, startError(&c, attr.Dir, err)
+}
+
+// fork starts c, known to the reaper when it returns. The error comes with what failed, or with "" for fork and exec.
+func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process, op string, err error) {
 	children.fork.RLock()
 	defer children.fork.RUnlock()
-	p, err := g.prepare(&c)
+	p, err = g.prepare(c)
 	if err != nil {
-		return nil, &StartError{Op: "prepare", Path: c.Path, Err: err}
+		return nil, "prepare", err
 	}
-	attr := c.attr(g.null)
+	attr.Sys.PidFD = &p.pidfd
 	if p.folder != "" {
 		folder, err := os.OpenFile(p.folder, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
 			os.Remove(p.folder)
-			return nil, &StartError{Op: "open its cgroup", Path: c.Path, Err: err}
+			return nil, "open its cgroup", err
 		}
 		defer folder.Close()
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
@@ -129,7 +162,7 @@ func (g *Group) Start(f *Forker, c Command) (*Process, error) {
 		if p.folder != "" {
 			os.Remove(p.folder)
 		}
-		return nil, startError(&c, attr.Dir, j.err)
+		return nil, "", j.err
 	}
 	if g.limitEach {
 		// Fails where the command has taken another user's ids and we are not root: it is not ours to limit then.
@@ -137,7 +170,7 @@ func (g *Group) Start(f *Forker, c Command) (*Process, error) {
 		_ = unix.Prlimit(j.pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
 	}
 	g.register(p, j.pid)
-	return p, nil
+	return p, "", nil
 }
 
 // prepare makes the Process of a command that does not run yet, with its tag and its folder.

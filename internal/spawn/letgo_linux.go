@@ -32,6 +32,7 @@ func (p *Process) LetGo() error {
 	children.mu.Lock()
 	defer children.mu.Unlock()
 	delete(g.folders, p.folder)
+	children.dropLeft(func(q *Process) bool { return q == p })
 	if p.tag == 0 {
 		children.released.add(living)
 	} else if !children.tags.mayBeReissued(p.seq) {

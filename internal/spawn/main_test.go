@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -39,7 +40,7 @@ func helperChild(args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := g.Start(f, shell(args[1], os.Stdout)); err != nil {
+	if _, err := g.Start(context.Background(), f, shell(args[1], os.Stdout)); err != nil {
 		return err
 	}
 	for {
@@ -57,7 +58,7 @@ func run(script string) error {
 	if err != nil {
 		return err
 	}
-	p, err := g.Start(f, shell(script, os.Stdout))
+	p, err := g.Start(context.Background(), f, shell(script, os.Stdout))
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ func start(t testing.TB, g *Group, f *Forker, script string) (*Process, *bufio.R
 	}
 	defer w.Close()
 	t.Cleanup(func() { r.Close() })
-	p, err := g.Start(f, shell(script, w))
+	p, err := g.Start(context.Background(), f, shell(script, w))
 	if err != nil {
 		t.Fatal(err)
 	}

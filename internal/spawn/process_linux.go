@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Process is one started command. It may be used by many goroutines.
@@ -19,7 +21,9 @@ type Process struct {
 	seq     uint64 // of the tag
 	session bool
 
-	ending bool // KillTree removes the folder; guarded by children.mu
+	// Guarded by children.mu once the process is registered.
+	pidfd  int  // of the main process; closed when that was reaped and its process group is empty
+	ending bool // KillTree removes the folder
 
 	done   chan struct{} // closed when status is set
 	status Status        // written before done is closed
@@ -60,7 +64,40 @@ func (p *Process) ended(ws syscall.WaitStatus, ru syscall.Rusage) {
 	if p.folder != "" && !p.ending && os.Remove(p.folder) != nil {
 		p.group.folders[p.folder] = true // others of it live: KillTree, LetGo or Close removes it
 	}
+	if p.groupLives() {
+		children.left[p] = true
+	} else {
+		unix.Close(p.pidfd)
+	}
 	close(p.done)
+}
+
+// groupLives reports whether the process group that the main process led has members; false before Linux 6.9, which
+// cannot say so of one whose leader was reaped. children.mu is held.
+func (p *Process) groupLives() bool {
+	if !p.session {
+		return false
+	}
+	err := unix.PidfdSendSignal(p.pidfd, 0, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+	return err == nil || err == unix.EPERM
+}
+
+// signal reaches the main process and, where it leads a session, its process group, which a session leader cannot leave.
+// It goes through the pidfd, which is nobody else's ever, where a number is once its process was reaped (polkit,
+// CVE-2019-6133). children.mu is held.
+func (p *Process) signal(sig syscall.Signal) error {
+	if !p.session {
+		return unix.PidfdSendSignal(p.pidfd, sig, nil, 0)
+	}
+	err := unix.PidfdSendSignal(p.pidfd, sig, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+	if err != unix.EINVAL {
+		return err
+	}
+	// Before Linux 6.9: nothing is reaped while mu is held, so the number is the command's if the pidfd has a process.
+	if err := unix.PidfdSendSignal(p.pidfd, 0, nil, 0); err != nil {
+		return err
+	}
+	return unix.Kill(-p.Pid, sig)
 }
 
 // Wait waits for the end of the main process and returns how it ended. It may be called many times. Descendants may
@@ -75,22 +112,17 @@ func (p *Process) Wait() (Status, error) {
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Signal sends sig to the main process and, where the Command had Setsid, to its process group. SIGKILL is KillTree.
-// Once the main process was reaped the error is os.ErrProcessDone: its number may be another's.
+// Once the main process was reaped the error is os.ErrProcessDone.
 func (p *Process) Signal(sig syscall.Signal) error {
 	if sig == syscall.SIGKILL {
 		return p.KillTree()
 	}
-	to := p.Pid
-	if p.session {
-		to = -to // a session leader cannot leave its group
-	}
-	// Nothing is reaped while mu is held, so the number is the command's.
 	children.mu.Lock()
 	defer children.mu.Unlock()
 	if children.mains[p.Pid] != p {
 		return os.ErrProcessDone
 	}
-	if err := syscall.Kill(to, sig); err != nil {
+	if err := p.signal(sig); err != nil {
 		return fmt.Errorf("signal %v to process %d: %w", sig, p.Pid, err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 // SIGCHLD belong to the process, not to a Group.
 var children = &reaper{
 	mains:    map[int]*Process{},
+	left:     map[*Process]bool{},
 	groups:   map[*Group]bool{},
 	tags:     newTags(),
 	owner:    map[tag]*Group{},
@@ -30,7 +31,8 @@ type reaper struct {
 	fork sync.RWMutex
 
 	mu       sync.Mutex
-	mains    map[int]*Process // by pid, until reaped
+	mains    map[int]*Process  // by pid, until reaped
+	left     map[*Process]bool // reaped, with others in their process group
 	groups   map[*Group]bool
 	tags     tags
 	owner    map[tag]*Group // to whose command a tag was handed out
@@ -90,7 +92,7 @@ func (r *reaper) reap() {
 func (r *reaper) reapSome() (more bool) {
 	r.fork.Lock()
 	defer r.fork.Unlock()
-	defer r.removeFolders()
+	defer r.dropEmpty()
 	for range reapBatch {
 		pid := peekExited()
 		if pid == 0 {
@@ -131,15 +133,26 @@ func (r *reaper) take(pid int) bool {
 	return true
 }
 
-// removeFolders removes the folders of commands whose last descendant has ended.
-func (r *reaper) removeFolders() {
+// dropEmpty gives back what is held of commands whose last descendant has ended: their folders, their pidfds.
+func (r *reaper) dropEmpty() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.dropLeft(func(p *Process) bool { return !p.groupLives() })
 	for g := range r.groups {
 		for folder := range g.folders {
 			if os.Remove(folder) == nil {
 				delete(g.folders, folder)
 			}
+		}
+	}
+}
+
+// dropLeft gives up the pidfds of reaped commands. r.mu is held.
+func (r *reaper) dropLeft(which func(*Process) bool) {
+	for p := range r.left {
+		if which(p) {
+			unix.Close(p.pidfd)
+			delete(r.left, p)
 		}
 	}
 }

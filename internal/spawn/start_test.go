@@ -4,6 +4,7 @@ package spawn
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -107,7 +108,7 @@ func TestStartErrors(t *testing.T) {
 		{"no format", Command{Path: write("junk", "x", 0o755), Argv: argv}, syscall.ENOEXEC, "#!"},
 		{"folder", Command{Path: "/bin/true", Argv: argv, Dir: dir + "/none"}, fs.ErrNotExist, "working directory"},
 	} {
-		p, err := g.Start(f, test.c)
+		p, err := g.Start(context.Background(), f, test.c)
 		var se *StartError
 		if p != nil || !errors.As(err, &se) || !errors.Is(err, test.err) || !strings.Contains(se.Op, test.says) {
 			t.Errorf("%s: %v, %v", test.name, p, err)
@@ -122,7 +123,7 @@ func TestStartErrors(t *testing.T) {
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Start(f, Command{Path: "/bin/true", Argv: argv}); !errors.Is(err, ErrClosed) {
+	if _, err := g.Start(context.Background(), f, Command{Path: "/bin/true", Argv: argv}); !errors.Is(err, ErrClosed) {
 		t.Errorf("Start after Close: %v", err)
 	}
 }
@@ -136,7 +137,7 @@ func TestNothingLeaks(t *testing.T) {
 			for i := range 4 {
 				wg.Go(func() {
 					for range n / 4 {
-						p, err := g.Start(f, c)
+						p, err := g.Start(context.Background(), f, c)
 						if err != nil {
 							t.Error(err)
 							return
@@ -308,7 +309,7 @@ func BenchmarkStartWait(b *testing.B) {
 				b.Skip(g.Method())
 			}
 			for b.Loop() {
-				p, err := g.Start(f, c)
+				p, err := g.Start(context.Background(), f, c)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -69,24 +68,4 @@ func denied(path string) string {
 		}
 	}
 	return "the program is not executable for this user"
-}
-
-// interpreter returns the path on the #! line of path, or "".
-func interpreter(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	head := make([]byte, 256) // BINPRM_BUF_SIZE: the kernel reads no more of it
-	n, _ := f.Read(head)
-	line, ok := strings.CutPrefix(string(head[:n]), "#!")
-	if !ok {
-		return ""
-	}
-	line, _, _ = strings.Cut(line, "\n")
-	if words := strings.Fields(line); len(words) > 0 {
-		return words[0]
-	}
-	return ""
 }

@@ -125,15 +125,20 @@ func signalExactly(id identity, sig unix.Signal) error {
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
 }
 
-// stopSessions stops what is in the process groups of the living commands that lead a session, each in one step of the
-// kernel. A chain in which every process forks the next and ends outruns a walk that has to look each of them up; the
-// number of a group whose leader is not reaped is nobody else's.
+// stopSessions stops what is in the process groups of commands that lead a session, or led one, each in one step of the
+// kernel. A chain in which every process forks the next and ends outruns a walk that has to look each of them up.
 func (r *reaper) stopSessions(whose func(*Process) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for pid, p := range r.mains {
+	stop := func(p *Process) {
 		if p.session && whose(p) {
-			_ = unix.Kill(-pid, unix.SIGSTOP) // those that it does not reach are found by the walk
+			_ = p.signal(unix.SIGSTOP) // those that it does not reach are found by the walk
 		}
+	}
+	for _, p := range r.mains {
+		stop(p)
+	}
+	for p := range r.left {
+		stop(p)
 	}
 }

@@ -58,9 +58,8 @@ func New(opt Options) *Commands {
 var _ daemon.Commands = (*Commands)(nil)
 
 // Load reads configuration and policy, opens the audit log, limits this process's open files, and makes the group of all
-// commands while its cgroup folder can still be made: in a cgroup2 root of mode 0555 that takes CAP_DAC_OVERRIDE. The
-// folder is root's; a helper that becomes another user makes its group in Start, where it finds commands by a walk if it
-// may not make the folder.
+// commands while its cgroup folder can still be made, and be made another user's: both take privileges that the helper
+// is about to give up.
 func (c *Commands) Load() (err error) {
 	if c.loaded, err = c.opt.Load(); err != nil {
 		return err
@@ -71,19 +70,17 @@ func (c *Commands) Load() (err error) {
 	if err := LimitFiles(c.loaded.Config); err != nil {
 		return err
 	}
-	if c.user() != nil {
-		return nil
-	}
 	return c.newGroup()
 }
 
 func (c *Commands) newGroup() (err error) {
-	c.group, err = spawn.NewGroup(spawn.Options{NoCgroup: c.opt.NoCgroup, MaxProcesses: maxProcesses})
+	opt := spawn.Options{NoCgroup: c.opt.NoCgroup}
+	if u := c.user(); u != nil {
+		opt.Owner = &spawn.Owner{UID: u.UID, GID: u.GID}
+	}
+	c.group, err = spawn.NewGroup(opt)
 	return err
 }
-
-// maxProcesses is how many processes all commands of a helper may have together.
-const maxProcesses = 512
 
 // Confinement computes from the policy what the helper itself needs. None of it reaches a command: a command of uid 0
 // gets its thread's bounding set, which is `capabilities`, and one of another uid gets nothing.
@@ -139,8 +136,7 @@ func (c *Commands) user() *confine.User {
 	return u
 }
 
-// Start makes one thread for each kind of rule, and compares a child of each with what
-// the policy promises.
+// Start makes one thread for each kind of rule, and compares a child of each with what the policy promises.
 func (c *Commands) Start(peer daemon.Peer) (err error) {
 	c.peer = peer
 	status, err := confine.ReadStatus(0, 0)
@@ -148,11 +144,6 @@ func (c *Commands) Start(peer daemon.Peer) (err error) {
 		return err
 	}
 	c.noSetgroups = status.SetgroupsDenied
-	if c.group == nil {
-		if err := c.newGroup(); err != nil {
-			return err
-		}
-	}
 	var seen []kind
 	for _, r := range c.loaded.Policy.Rules() {
 		account, err := c.loaded.LookupUser(r.RunAs)

@@ -120,7 +120,7 @@ func (c *Commands) start(ctx context.Context, r ready) (*spawn.Process, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return c.group.Start(r.forker, r.cmd)
+	return c.group.Start(ctx, r.forker, r.cmd)
 }
 
 // serve tells the client of its command and waits for it. When ctx ends, so do all its processes.

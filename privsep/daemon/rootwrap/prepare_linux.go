@@ -1,6 +1,7 @@
 package rootwrap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -108,7 +109,7 @@ func (c *Commands) verifyKind(k kind, account host.Account) error {
 	defer in.Close()
 	var p *spawn.Process
 	for _, path := range verifyPrograms {
-		p, err = c.group.Start(f, spawn.Command{Path: path, Argv: []string{path}, Stdin: in, Setsid: true, Credential: c.credential(account)})
+		p, err = c.group.Start(context.Background(), f, spawn.Command{Path: path, Argv: []string{path}, Stdin: in, Setsid: true, Credential: c.credential(account)})
 		if err == nil {
 			break
 		}

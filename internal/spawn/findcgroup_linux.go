@@ -1,0 +1,51 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ownCgroup returns the folder of this process's cgroup in the cgroup2 mount.
+func ownCgroup() (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", err
+	}
+	own, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	return findCgroup(string(mounts), string(own))
+}
+
+// findCgroup decodes proc_pid_mountinfo(5) and cgroups(7): "36 35 0:28 ROOT MOUNTPOINT OPTIONS … - TYPE SOURCE …" and
+// "0::PATH".
+func findCgroup(mounts, own string) (string, error) {
+	var path string
+	for line := range strings.Lines(own) {
+		if p, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
+			path = p
+		}
+	}
+	if path == "" {
+		return "", errors.New("this process is in no cgroup2")
+	}
+	for line := range strings.Lines(mounts) {
+		mount, fstype, _ := strings.Cut(line, " - ")
+		f := strings.Fields(mount)
+		if len(f) < 6 || !strings.HasPrefix(fstype, "cgroup2 ") {
+			continue
+		}
+		root := strings.TrimSuffix(f[3], "/")
+		beneath, ok := strings.CutPrefix(path, root)
+		if !ok || strings.Contains(path, "/..") || (beneath != "" && beneath[0] != '/') {
+			continue
+		}
+		point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(f[4])
+		return filepath.Join(point, beneath), nil
+	}
+	return "", fmt.Errorf("no cgroup2 mount shows the cgroup %s of this process", path)
+}
