@@ -1,0 +1,165 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Receive returns the next message and the files that came with it, which are the caller's to close. At the end of the
+// connection it returns io.EOF, in the midst of a frame io.ErrUnexpectedEOF, for what is no message a *ProtocolError.
+// After any error there is nothing more to receive, each later Receive returns the same, and files that no message
+// claimed are closed.
+func (c *Conn) Receive() (m Message, files []*os.File, err error) {
+	if c.ended != nil {
+		return nil, nil, c.ended
+	}
+	defer func() {
+		if err != nil {
+			closeAll(c.arrived)
+			c.arrived, c.buf, c.next, c.ended = nil, nil, 0, err
+		}
+	}()
+	payload, err := c.frame()
+	if err != nil {
+		return nil, nil, err
+	}
+	m, count, err := parse(payload, c.from)
+	if err != nil {
+		return nil, nil, err
+	}
+	if count > len(c.arrived) {
+		return nil, nil, protocolError(c.from, "%s says %d descriptors, %d came", m.Type(), count, len(c.arrived))
+	}
+	files, c.arrived = c.arrived[:count:count], c.arrived[count:]
+	if len(c.arrived) > 0 && c.next == len(c.buf) {
+		closeAll(files)
+		return nil, nil, protocolError(c.from, "%d descriptors that no message names", len(c.arrived))
+	}
+	return m, files, nil
+}
+
+// frame returns the payload of the next frame, in memory of its own: its parts live on in calls and replies. It takes
+// that memory as bytes arrive, not as a length claims.
+func (c *Conn) frame() ([]byte, error) {
+	if err := c.fill(4); err != nil {
+		return nil, err
+	}
+	size := int(binary.BigEndian.Uint32(c.buf[c.next:]))
+	if size == 0 || size > c.from.MaxFrame() {
+		return nil, protocolError(c.from, "a frame of %d bytes, allowed are 1 to %d", uint32(size), c.from.MaxFrame())
+	}
+	c.next += 4
+	if size <= bufferSize {
+		if err := c.fill(size); err != nil {
+			return nil, within(err)
+		}
+		payload := bytes.Clone(c.buf[c.next : c.next+size])
+		c.next += size
+		return payload, nil
+	}
+	payload := make([]byte, 0, min(size, 16*bufferSize))
+	payload = append(payload, c.buf[c.next:]...) // fewer than size: the buffer is not so large
+	c.buf, c.next = c.buf[:0], 0
+	for len(payload) < size {
+		if len(payload) == cap(payload) {
+			grown := make([]byte, len(payload), min(size, 2*cap(payload)))
+			copy(grown, payload)
+			payload = grown
+		}
+		got, err := c.receive(payload[len(payload):cap(payload)])
+		if err != nil {
+			return nil, within(err)
+		}
+		payload = payload[:len(payload)+got]
+	}
+	return payload, nil
+}
+
+// fill receives until n bytes stand in the buffer, at most as many as it holds.
+func (c *Conn) fill(n int) error {
+	for len(c.buf)-c.next < n {
+		if c.next > 0 {
+			c.buf = c.buf[:copy(c.buf, c.buf[c.next:])]
+			c.next = 0
+		}
+		got, err := c.receive(c.buf[len(c.buf):cap(c.buf)])
+		if err != nil {
+			if len(c.buf) > 0 {
+				err = within(err)
+			}
+			return err
+		}
+		c.buf = c.buf[:len(c.buf)+got]
+	}
+	return nil
+}
+
+// within is the error of an end in the midst of a frame.
+func within(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (c *Conn) receive(b []byte) (got int, err error) {
+	var oobn, flags int
+	rerr := c.raw.Read(func(fd uintptr) bool {
+		for {
+			got, oobn, flags, _, err = unix.Recvmsg(int(fd), b, c.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+			if err != unix.EINTR {
+				return err != unix.EAGAIN
+			}
+		}
+	})
+	switch {
+	case rerr != nil:
+		return 0, rerr
+	case err == unix.ECONNRESET:
+		got, oobn, flags = 0, 0, 0 // the other side went with bytes of ours unread: an end like any other
+	case err != nil:
+		return 0, os.NewSyscallError("recvmsg", err)
+	}
+	if oobn > 0 {
+		if err := c.accept(c.control[:oobn]); err != nil {
+			return 0, err
+		}
+	}
+	// The kernel sends at most MaxFiles with one message, for which control has room, so it is this process that had
+	// none for them. Those that were installed are in arrived and are closed with it.
+	if flags&unix.MSG_CTRUNC != 0 {
+		return 0, errors.New("descriptors were lost: this process may open no more files: raise RLIMIT_NOFILE")
+	}
+	// One recvmsg may return the end of a frame together with the begin of the next: two frames' descriptors.
+	if len(c.arrived) > 2*MaxFiles {
+		return 0, protocolError(c.from, "more than %d descriptors", MaxFiles)
+	}
+	if got == 0 {
+		return 0, io.EOF
+	}
+	return got, nil
+}
+
+// accept takes the descriptors out of control messages.
+func (c *Conn) accept(oob []byte) error {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return protocolError(c.from, "control message: %v", err)
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err != nil {
+			continue // not SCM_RIGHTS: nothing to close, nothing that we asked for
+		}
+		for _, fd := range fds {
+			c.arrived = append(c.arrived, os.NewFile(uintptr(fd), fmt.Sprintf("passed-fd-%d", fd)))
+		}
+	}
+	return nil
+}

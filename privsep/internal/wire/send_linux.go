@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Send writes one message and passes the files with its first byte. They stay the caller's.
+//
+// begun says whether a byte of it left. Where it did not (ctx ended before, the connection is closed, a file is, or the
+// other side would refuse the message: a *TooLargeError or a *ProtocolError of our own side) the other side never sees
+// it, and the connection is as good as before. Where ctx ends in the midst of a message the rest is written in the background:
+// half a frame would be the end of the connection for everybody else.
+func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun bool, err error) {
+	if len(files) > MaxFiles {
+		return false, fmt.Errorf("%d open files, one message carries at most %d", len(files), MaxFiles)
+	}
+	select {
+	case <-c.writing:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if ctx.Err() != nil { // select chooses by chance where both are ready
+		c.doneWriting()
+		return false, ctx.Err()
+	}
+	// Not before: 64 senders that wait for a slow reader would hold 64 frames.
+	frame, err := c.encode(m, len(files))
+	if err != nil {
+		c.doneWriting()
+		return false, err
+	}
+	var sent int
+	err = withDescriptors(files, nil, func(fds []int) error {
+		var rights []byte
+		if len(fds) > 0 {
+			rights = unix.UnixRights(fds...)
+		}
+		sent, err = c.write(ctx, frame, rights)
+		return err
+	})
+	if err != nil && sent > 0 && ctx.Err() != nil {
+		go func() {
+			_, _ = c.write(context.Background(), frame[sent:], nil)
+			c.doneWriting()
+		}()
+		return true, ctx.Err()
+	}
+	c.doneWriting()
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return sent > 0, err
+}
+
+// encode makes the frame of a message, and holds it against what the other side takes: to send what it refuses would end
+// the connection for everybody who shares it. The frame is good until the right to write is given on.
+func (c *Conn) encode(m Message, files int) ([]byte, error) {
+	us := !c.from
+	c.out = appendFrame(c.out[:0], m, files)
+	if size := len(c.out) - 4; size > us.MaxFrame() {
+		return nil, &TooLargeError{Size: size, Max: us.MaxFrame()}
+	}
+	if _, _, err := parse(c.out[4:], us); err != nil {
+		return nil, err
+	}
+	return c.out, nil
+}
+
+// doneWriting gives the right to write on.
+func (c *Conn) doneWriting() {
+	if cap(c.out) > maxIdleOut {
+		c.out = nil
+	}
+	c.writing <- struct{}{}
+}
+
+// write sends all of b, and the rights with its first byte. It waits for room only as long as ctx lasts.
+func (c *Conn) write(ctx context.Context, b, rights []byte) (sent int, err error) {
+	stop := c.wakeWriterAt(ctx)
+	defer stop()
+	werr := c.raw.Write(func(fd uintptr) bool {
+		for sent < len(b) {
+			n, e := unix.SendmsgN(int(fd), b[sent:], rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+			switch {
+			case e == unix.EINTR:
+				continue
+			case e == unix.EAGAIN:
+				return false
+			case e != nil:
+				err = os.NewSyscallError("sendmsg", e)
+				return true
+			}
+			sent, rights = sent+n, nil
+		}
+		return true
+	})
+	if werr != nil {
+		return sent, werr
+	}
+	return sent, err
+}
+
+// wakeWriterAt makes a write that waits for room return when ctx ends, by way of the write deadline, which belongs to
+// whoever has the right to write. What it returns must be called before that right is given on.
+func (c *Conn) wakeWriterAt(ctx context.Context) (stop func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	woken := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		_ = c.file.SetWriteDeadline(longAgo)
+		close(woken)
+	})
+	return func() {
+		if !cancel() {
+			<-woken
+			_ = c.file.SetWriteDeadline(time.Time{})
+		}
+	}
+}
+
+// withDescriptors calls do with the descriptors of files, none of which can be closed meanwhile. File.Fd is not used:
+// it would make the file blocking for everybody who shares it.
+func withDescriptors(files []*os.File, fds []int, do func([]int) error) error {
+	if len(files) == 0 {
+		return do(fds)
+	}
+	if files[0] == nil {
+		return errors.New("a nil *os.File cannot be passed")
+	}
+	raw, err := files[0].SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := raw.Control(func(fd uintptr) { inner = withDescriptors(files[1:], append(fds, int(fd)), do) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+var longAgo = time.Unix(1, 0)
+
+// TooLargeError says that a message is above what the other side reads.
+type TooLargeError struct {
+	Size, Max int // bytes
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("a message of %d bytes, the limit is %d: pass a File for larger data", e.Size, e.Max)
+}
