@@ -22,6 +22,9 @@ func policy(t *testing.T, rules string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // as a user's own `run` reads it
+		t.Fatal(err)
+	}
 	config := filepath.Join(dir, "r.conf")
 	for path, text := range map[string]string{
 		config:                            "[DEFAULT]\nexec_dirs=/usr/bin,/bin\nfilters_path=" + dir + "\n",

@@ -4,17 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
-	"github.com/privhelper/privhelper/internal/spawn"
-	"github.com/privhelper/privhelper/privsep"
-	"github.com/privhelper/privhelper/privsep/confine"
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
@@ -55,8 +48,8 @@ func rootwrap(name string, args []string) int {
 	return one(loaded, args[1:], complain)
 }
 
-// one decides about a command line and becomes the command. Nothing is left to do afterwards, so nothing stays behind:
-// streams, signals and exit code are the command's own.
+// one decides about a command line and acts on the verdict, and on nothing else. It returns the exit code of what it did
+// itself; a process that became the command returns nothing.
 func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int {
 	request := filters.Request{Argv: argv}
 	v := loaded.Policy.Decide(loaded.Machine, request)
@@ -87,86 +80,9 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 		bad := filters.Error{File: v.Rule.File, Line: v.Rule.Line, Msg: "run_as: " + err.Error()}
 		return complain(exitBadConfig, bad.Error())
 	}
-	return complain(exitNotExecutable, become(loaded, v, account).Error())
-}
-
-// become replaces this process by the command. It returns only with an error.
-func become(loaded *host.Loaded, v filters.Verdict, account host.Account) error {
-	if v.Stdin != "" {
-		in, err := root.OpenRegular(v.Stdin)
-		if err != nil {
-			return err
-		}
-		if err := unix.Dup3(int(in.Fd()), 0, 0); err != nil {
-			return os.NewSyscallError("dup3", err)
-		}
+	code, err := execute(loaded, v, account)
+	if err != nil {
+		return complain(exitNotExecutable, err.Error())
 	}
-	if err := errors.Join(spawn.CloseOnExecFrom3(), lowerNofile(loaded.Config)); err != nil {
-		return err
-	}
-	runtime.LockOSThread()
-	if err := spawn.DefaultSignals(); err != nil {
-		return err
-	}
-	env := append(os.Environ(), v.Env...)
-	if loaded.Config.Semantics == filters.Strict {
-		env = root.Environment(account, v.Env)
-		syscall.Umask(root.Umask)
-		if err := os.Chdir("/"); err != nil {
-			return err
-		}
-	}
-	if err := confineSelf(loaded, v, account); err != nil {
-		return err
-	}
-	return &os.PathError{Op: "execute", Path: v.Path, Err: syscall.Exec(v.Path, v.Argv, env)}
-}
-
-// confineSelf gives this process the bounding set, the groups and the ids of the command.
-func confineSelf(loaded *host.Loaded, v filters.Verdict, account host.Account) error {
-	cfg := loaded.Config
-	if uid := os.Geteuid(); uid != 0 { // not the real one: under a setuid bit root is still to be given up
-		if uid == account.UID && uid == os.Getuid() && !cfg.HasCapabilities {
-			return nil // an ordinary user's command as that user: nothing to give up
-		}
-		return fmt.Errorf("a command that runs as %s needs root: start privhelper by sudo or doas", v.RunAs)
-	}
-	spec := confine.ThreadSpec{DropBounding: cfg.HasCapabilities}
-	if account.UID == 0 && cfg.HasCapabilities {
-		set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
-		if err != nil {
-			return err
-		}
-		spec.Bounding = set
-	}
-	if cfg.HasCapabilities || account.UID != 0 {
-		if err := confine.ConfineThread(spec); err != nil {
-			return err
-		}
-	}
-	// Go's calls change every thread, the one that executes included. That the others have a wider bounding set does not
-	// matter to them: all answer alike, and none but this one lives on.
-	if err := syscall.Setgroups(account.Groups); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
-	}
-	if err := syscall.Setgid(account.GID); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
-	}
-	if err := syscall.Setuid(account.UID); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
-	}
-	return nil
-}
-
-// lowerNofile lowers the soft limit of open files as oslo.rootwrap does, and leaves the hard one.
-func lowerNofile(cfg filters.Config) error {
-	var now syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &now); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
-	if cfg.RlimitNofile < 0 || now.Cur <= uint64(cfg.RlimitNofile) {
-		return nil
-	}
-	now.Cur = uint64(cfg.RlimitNofile)
-	return os.NewSyscallError("setrlimit", syscall.Setrlimit(syscall.RLIMIT_NOFILE, &now))
+	return code
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// show copies what the command writes to the caller's terminal until everybody has closed the pty or, what it has left
+// behind notwithstanding, until the command has ended and all that it wrote is shown. A terminal that takes nothing any
+// more does not stop the command: its SIGHUP will, if it wants to be stopped.
+func (t *terminal) show() {
+	defer t.output.Done()
+	master := int(t.master.Fd())
+	buffer := make([]byte, 16<<10)
+	for timeout := -1; ; {
+		// Asked about a pty, poll sees to it that what was written before the question can be read.
+		ready := []unix.PollFd{{Fd: int32(master), Events: unix.POLLIN}, {Fd: int32(t.seesEnded.Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(ready, timeout); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err != nil {
+			return
+		}
+		switch {
+		case ready[0].Revents&unix.POLLIN != 0:
+			n, err := unix.Read(master, buffer)
+			if n > 0 {
+				_ = writeAll(t.user, buffer[:n])
+			} else if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+				return
+			}
+		case ready[0].Revents != 0 || timeout == 0:
+			return
+		default:
+			timeout = 0 // it has ended, perhaps after the pty had answered: once more
+		}
+	}
+}
+
+// read copies what is typed to the command until the terminal is gone. It ends with the process.
+func (t *terminal) read() {
+	buffer := make([]byte, 4<<10)
+	for {
+		// Waiting by poll is no access; a read in the background would stop us, SIGTTIN.
+		if _, err := unix.Poll([]unix.PollFd{{Fd: 0, Events: unix.POLLIN}}, -1); errors.Is(err, unix.EINTR) {
+			continue
+		} else if err != nil {
+			return
+		}
+		if !t.foreground() {
+			<-t.resumed
+			continue
+		}
+		n, err := unix.Read(0, buffer)
+		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
+			continue
+		}
+		if n <= 0 || writeAll(int(t.master.Fd()), buffer[:n]) != nil {
+			return
+		}
+	}
+}
+
+func writeAll(fd int, p []byte) error {
+	for len(p) > 0 {
+		n, err := unix.Write(fd, p)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if errors.Is(err, unix.EAGAIN) { // whoever shares the terminal has made it so
+			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1); err != nil && !errors.Is(err, unix.EINTR) {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pty that stands for the caller's terminal, and the relay between the two. The nil terminal is for a
+// command none of whose streams is one: its methods do nothing.
+//
+// Standard output and standard error come out at one terminal; where a caller has two, at that of standard output.
+type terminal struct {
+	replaces      [3]bool // streams that are terminals
+	user          int     // the caller's terminal
+	keyboard      bool    // standard input is one, so what is typed goes to the command
+	master, slave *os.File
+	before        *unix.Termios // how the caller's terminal was, while it is raw
+
+	resumed   chan struct{} // after a SIGCONT
+	ended     *os.File      // a pipe, closed when the command has ended
+	seesEnded *os.File      // its other end
+	output    sync.WaitGroup
+}
+
+func isTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err == nil
+}
+
+// newTerminal makes a pty for uid, of the size and with the settings of the caller's terminal, or nil where no stream is
+// a terminal.
+func newTerminal(uid int) (*terminal, error) {
+	t := &terminal{user: -1, resumed: make(chan struct{}, 1)}
+	for _, fd := range []int{0, 2, 1} { // the last has it
+		if isTerminal(fd) {
+			t.replaces[fd], t.user = true, fd
+		}
+	}
+	if t.user < 0 {
+		return nil, nil
+	}
+	t.keyboard = t.replaces[0]
+	if err := t.open(uid); err != nil {
+		t.close()
+		return nil, fmt.Errorf("a pty of the command's own: %w", err)
+	}
+	return t, nil
+}
+
+func (t *terminal) open(uid int) error {
+	master, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/ptmx", Err: err}
+	}
+	t.master = os.NewFile(uintptr(master), "/dev/ptmx")
+	if err := unix.IoctlSetPointerInt(master, unix.TIOCSPTLCK, 0); err != nil {
+		return os.NewSyscallError("ioctl TIOCSPTLCK", err)
+	}
+	// Its other end by the descriptor: a path below /dev/pts may lead to another mount's terminal of the same number.
+	slave, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(master), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
+	if errno != 0 {
+		return os.NewSyscallError("ioctl TIOCGPTPEER", errno)
+	}
+	t.slave = os.NewFile(slave, "pty")
+	// The command may open it again by its name, /dev/stdout; nobody else may write to it.
+	if err := t.slave.Chown(uid, -1); err != nil {
+		return err
+	}
+	if err := t.slave.Chmod(0o600); err != nil {
+		return err
+	}
+	if t.seesEnded, t.ended, err = os.Pipe(); err != nil {
+		return err
+	}
+	settings, err := unix.IoctlGetTermios(t.user, unix.TCGETS)
+	if err != nil {
+		return os.NewSyscallError("ioctl TCGETS", err)
+	}
+	if !t.whole() {
+		settings.Oflag &^= unix.OPOST // the caller's terminal does that still: see enter
+	}
+	if err := unix.IoctlSetTermios(int(slave), unix.TCSETS, settings); err != nil {
+		return os.NewSyscallError("ioctl TCSETS", err)
+	}
+	t.resize()
+	return nil
+}
+
+// whole reports whether the command has the terminal to itself. It has not in a pipeline.
+func (t *terminal) whole() bool { return t.replaces == [3]bool{true, true, true} }
+
+// resize gives the pty the size of the caller's terminal. A terminal without one is left alone.
+func (t *terminal) resize() {
+	if t == nil {
+		return
+	}
+	if size, err := unix.IoctlGetWinsize(t.user, unix.TIOCGWINSZ); err == nil {
+		_ = unix.IoctlSetWinsize(int(t.master.Fd()), unix.TIOCSWINSZ, size)
+	}
+}
+
+// start begins to relay. The command holds the other end from here on.
+func (t *terminal) start() {
+	if t == nil {
+		return
+	}
+	t.slave.Close()
+	t.enter()
+	t.output.Add(1)
+	go t.show()
+	if t.keyboard {
+		go t.read()
+	}
+}
+
+// foreground reports whether the caller's terminal may be touched: in the background that would stop us, SIGTTOU. One
+// that is not our session's has no foreground.
+func (t *terminal) foreground() bool {
+	group, err := unix.IoctlGetInt(t.user, unix.TIOCGPGRP)
+	return err != nil || group == unix.Getpgrp()
+}
+
+// enter makes the caller's terminal hand on every byte as it is: what ^C means is for the pty to say. It is called again
+// after a stop, when the shell has set its own.
+func (t *terminal) enter() {
+	if t == nil || !t.keyboard || !t.foreground() {
+		return
+	}
+	now, err := unix.IoctlGetTermios(t.user, unix.TCGETS)
+	if err != nil {
+		return
+	}
+	raw := *now
+	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
+	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
+	if t.whole() { // in a pipeline others write to it, who count on it
+		raw.Oflag &^= unix.OPOST
+	}
+	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
+	if t.before == nil {
+		t.before = now
+	}
+	_ = unix.IoctlSetTermios(t.user, unix.TCSETSW, &raw)
+	select {
+	case t.resumed <- struct{}{}:
+	default:
+	}
+}
+
+// leave gives the caller's terminal back as it was.
+func (t *terminal) leave() {
+	if t == nil || t.before == nil || !t.foreground() {
+		return
+	}
+	_ = unix.IoctlSetTermios(t.user, unix.TCSETSW, t.before)
+	t.before = nil
+}
+
+// finish waits for the last of the command's output, and gives the terminal back.
+func (t *terminal) finish() {
+	if t == nil {
+		return
+	}
+	t.ended.Close()
+	t.output.Wait()
+	t.leave()
+}
+
+// close is for a command that was not started; what read still uses ends with the process.
+func (t *terminal) close() {
+	if t == nil {
+		return
+	}
+	for _, f := range []*os.File{t.master, t.slave, t.ended, t.seesEnded} {
+		f.Close() // nil and closed ones are errors that mean nothing here
+	}
+}
