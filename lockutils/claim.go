@@ -1,0 +1,194 @@
+package lockutils
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+)
+
+// claim is one call's way to a lock: in line in this process, then before the kernel, then holding. Set.mu guards what
+// others look at: turn, since, state, granted, dependents.
+type claim struct {
+	set    *Set
+	file   *file
+	name   string
+	path   string
+	turn   turn
+	chain  *chain
+	ticket *ticket // of a fair Set
+	heat   *heat   // of a polite Set
+	grip   grip    // what is held of the file; nil where locks hold in this process alone
+
+	asked      time.Time
+	since      time.Time // of the grant; zero until then
+	granted    chan error
+	dependents []*claim // claims that wait, of calls that hold this one
+
+	handed []*os.File // given to children
+}
+
+// want is what a call asks for.
+type want struct {
+	name   string
+	shared bool
+	try    bool
+}
+
+// acquire is the whole road of Lock, RLock, TryLock and TryRLock.
+func (s *Set) acquire(ctx context.Context, w want) (*Held, error) {
+	fileName, err := s.Names.file(s.Prefix, w.name)
+	if err != nil {
+		return nil, err
+	}
+	return s.acquireFile(ctx, w, fileName)
+}
+
+func (s *Set) acquireFile(ctx context.Context, w want, fileName string) (*Held, error) {
+	if ctx.Err() != nil {
+		return nil, &WaitError{Name: w.name, Err: ended(ctx)}
+	}
+	c := &claim{set: s, name: w.name, turn: turn{shared: w.shared}, chain: chainOf(ctx), asked: time.Now()}
+	if err := s.enter(ctx, c, fileName, w.try); err != nil {
+		return nil, err
+	}
+	if err := s.grasp(ctx, c, w.try); err != nil {
+		s.mu.Lock()
+		s.forget(c)
+		s.mu.Unlock()
+		c.ticket.leave()
+		return nil, errors.Join(err, c.heat.close())
+	}
+	if err := c.heat.granted(); err != nil {
+		return nil, errors.Join(err, c.release())
+	}
+	now := time.Now()
+	s.mu.Lock()
+	c.since = now
+	s.mu.Unlock()
+	held := &Held{Name: w.name, Path: c.path, Waited: now.Sub(c.asked), ctx: ctx, claim: c}
+	if s.Logger != nil {
+		s.Logger.DebugContext(ctx, "lock acquired", "name", w.name, "path", held.Path, "shared", w.shared, "waited", held.Waited.Seconds())
+	}
+	return held, nil
+}
+
+// enter waits for the claim's turn in this process.
+func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) error {
+	s.mu.Lock()
+	if !s.DisableProcessLocking {
+		if _, err := s.folder(); err != nil {
+			s.mu.Unlock()
+			return err
+		}
+	}
+	f := s.file(fileName)
+	c.file, c.path = f, f.path
+	if try {
+		if !f.turns.tryEnter(&c.turn) {
+			s.mu.Unlock()
+			return s.refusal(c, ErrBusy)
+		}
+		f.claims = append(f.claims, c)
+		s.mu.Unlock()
+		return s.queueOutside(ctx, c)
+	}
+	if cycle := c.cycle(); cycle != nil {
+		s.mu.Unlock()
+		return &DeadlockError{Name: c.name, Cycle: cycle}
+	}
+	f.claims = append(f.claims, c)
+	if f.turns.enter(&c.turn) {
+		s.mu.Unlock()
+		return s.queueOutside(ctx, c)
+	}
+	c.depend()
+	s.mu.Unlock()
+	if err := s.queueOutside(ctx, c); err != nil {
+		return err
+	}
+	select {
+	case <-c.turn.ready:
+		s.mu.Lock()
+		c.stopDepending()
+		s.mu.Unlock()
+		return nil
+	case <-ctx.Done():
+		err := s.refusal(c, ended(ctx))
+		s.mu.Lock()
+		s.forget(c)
+		s.mu.Unlock()
+		c.ticket.leave()
+		return err
+	}
+}
+
+// queueOutside takes a fair claim's place among the processes: on arrival, not when its turn comes in this one.
+func (s *Set) queueOutside(ctx context.Context, c *claim) error {
+	if !s.Fair || s.DisableProcessLocking {
+		return nil
+	}
+	t, err := takeTicket(ctx, c.path, s.Mode)
+	if err != nil {
+		s.mu.Lock()
+		s.forget(c)
+		s.mu.Unlock()
+		return err
+	}
+	c.ticket = t
+	return nil
+}
+
+// release gives back what the claim holds: the file first, then the turn, so that the next in this process finds it
+// free.
+func (c *claim) release() error {
+	s := c.set
+	err := c.heat.released()
+	switch {
+	case c.grip == nil:
+	case c.handed != nil:
+		// Unlocking by name would take the lock from the children too.
+		err = errors.Join(err, c.grip.close())
+		for _, f := range c.handed {
+			err = errors.Join(err, f.Close())
+		}
+	default:
+		err = errors.Join(err, c.grip.release())
+	}
+	s.mu.Lock()
+	s.forget(c)
+	s.mu.Unlock()
+	if s.Logger != nil {
+		s.Logger.Debug("lock released", "name", c.name, "path", c.path, "shared", c.turn.shared, "held", time.Since(c.since).Seconds())
+	}
+	if err != nil {
+		return fmt.Errorf("unlock %q: %w", c.name, err)
+	}
+	return nil
+}
+
+func (c *claim) addTo(cmd *exec.Cmd) error {
+	if c.grip == nil {
+		return errors.ErrUnsupported
+	}
+	f, err := c.grip.duplicate()
+	if err != nil {
+		return fmt.Errorf("hand lock %q to a command: %w", c.name, err)
+	}
+	c.set.mu.Lock()
+	c.handed = append(c.handed, f)
+	c.set.mu.Unlock()
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	return nil
+}
+
+// ended says why a ctx ended: Err, and the cause where somebody gave another.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || errors.Is(cause, err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}

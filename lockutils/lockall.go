@@ -1,0 +1,56 @@
+package lockutils
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// HeldAll is several locks that are held together, in the order in which they were taken.
+type HeldAll []*Held
+
+// LockAll takes all the locks or none, waiting for each, in one order that all callers share whatever order they name
+// them in: that of the files' names. Names of one file are taken once. Errors are those of Lock; what was taken before
+// one is given back.
+func (s *Set) LockAll(ctx context.Context, names ...string) (HeldAll, error) {
+	type named struct{ name, file string }
+	wanted := make([]named, 0, len(names))
+	for _, name := range names {
+		file, err := s.Names.file(s.Prefix, name)
+		if err != nil {
+			return nil, err
+		}
+		wanted = append(wanted, named{name, file})
+	}
+	slices.SortStableFunc(wanted, func(a, b named) int { return strings.Compare(a.file, b.file) })
+	wanted = slices.CompactFunc(wanted, func(a, b named) bool { return a.file == b.file })
+
+	all := make(HeldAll, 0, len(wanted))
+	for _, w := range wanted {
+		held, err := s.Lock(ctx, w.name)
+		if err != nil {
+			return nil, errors.Join(err, all.Unlock())
+		}
+		all = append(all, held)
+		ctx = held.Context()
+	}
+	return all, nil
+}
+
+// Unlock gives all locks back, the last first. For each that was given back before, the error wraps ErrNotHeld.
+func (a HeldAll) Unlock() error {
+	var errs []error
+	for _, held := range slices.Backward(a) {
+		errs = append(errs, held.Unlock())
+	}
+	return errors.Join(errs...)
+}
+
+// Context is Held.Context of all the locks together. Of none it is nil: LockAll of no names has no ctx to give.
+func (a HeldAll) Context() context.Context {
+	if len(a) == 0 {
+		return nil
+	}
+	return a[len(a)-1].Context()
+}

@@ -1,0 +1,15 @@
+package lockutils_test
+
+import (
+	"testing"
+
+	"github.com/privhelper/privhelper/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Children{
+		"count": countChild,
+		"hold":  holdChild,
+		"spin":  spinChild,
+	})
+}

@@ -1,0 +1,34 @@
+package lockutils_test
+
+import (
+	"bufio"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func middle(times []time.Duration) time.Duration { return quantile(times, 0.5) }
+
+func quantile(times []time.Duration, q float64) time.Duration {
+	sorted := slices.Sorted(slices.Values(times))
+	return sorted[int(q*float64(len(sorted)-1))]
+}
+
+func inode(info fs.FileInfo) uint64 { return info.Sys().(*syscall.Stat_t).Ino }
+
+// wantLine reads one line, byte by byte, so that nothing after it is lost.
+func wantLine(t testing.TB, r io.Reader, want string) {
+	t.Helper()
+	line, err := bufio.NewReaderSize(oneByte{r}, 16).ReadString('\n')
+	if got := strings.TrimSpace(line); got != want || err != nil {
+		t.Fatalf("read %q, %v; want %q", got, err, want)
+	}
+}
+
+type oneByte struct{ io.Reader }
+
+func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:1]) }
