@@ -11,5 +11,7 @@ func TestMain(m *testing.M) {
 		"count": countChild,
 		"hold":  holdChild,
 		"spin":  spinChild,
+		"hot":   hotChild,
+		"order": orderChild,
 	})
 }
