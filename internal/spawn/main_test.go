@@ -25,8 +25,11 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Children{
 		"descriptors": descriptorsChild,
 		"block":       blockChild,
+		"recycle":     recycleChild,
 		"signals":     signalsChild,
+		"dumpable":    dumpableChild,
 		"helper":      helperChild,
+		"lease":       leaseChild,
 	})
 }
 
@@ -170,7 +173,10 @@ func (l life) ends(d time.Duration) bool {
 
 func (l life) alive() bool { return !l.ends(0) }
 
-const bound = 10 * time.Second // after which a test fails that waits for an event
+const (
+	bound     = 10 * time.Second // after which a test fails that waits for an event
+	oneSecond = time.Second      // in which what is to end ends: the promise itself
+)
 
 // escapee starts a process that is in a session of its own and whose parents are gone, and writes its pid.
 const escapee = `(setsid sh -c 'echo $$; exec sleep 1000' &) ; `

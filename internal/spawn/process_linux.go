@@ -122,7 +122,9 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	if children.mains[p.Pid] != p {
 		return os.ErrProcessDone
 	}
-	if err := p.signal(sig); err != nil {
+	if err := p.signal(sig); err == unix.ESRCH { // somebody else took its status
+		return os.ErrProcessDone
+	} else if err != nil {
 		return fmt.Errorf("signal %v to process %d: %w", sig, p.Pid, err)
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/privhelper/privhelper/internal/testenv"
 )
 
@@ -153,6 +155,11 @@ func TestNothingLeaks(t *testing.T) {
 			}
 			wg.Wait()
 		}
+		for range runtime.GOMAXPROCS(0) {
+			if err := f.grow(); err != nil {
+				t.Fatal(err)
+			}
+		}
 		several(8)
 		fds, goroutines := countFDs(t), runtime.NumGoroutine()
 		several(300)
@@ -281,22 +288,35 @@ func TestSignalsAreDefault(t *testing.T) {
 	}
 }
 
-// pids.max, or RLIMIT_NPROC where the pids controller is elsewhere; the latter shows in the command's own limits.
+// pids.max, or RLIMIT_NPROC where the pids controller is elsewhere; the latter shows in the command's own limits. Nothing
+// said is a limit too.
 func TestMaxProcesses(t *testing.T) {
-	g, f := newTestGroup(t, Options{MaxProcesses: 4321}), newTestForker(t)
-	p, lines := start(t, g, f, `read x <&0; echo; sleep 1000`)
-	defer p.KillTree()
-	if !g.limitEach {
-		b, err := os.ReadFile(g.cg.path + "/pids.max")
-		if err != nil || strings.TrimSpace(string(b)) != "4321" {
-			t.Errorf("pids.max %q, %v", b, err)
-		}
-		return
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil {
+		t.Fatal(err)
 	}
-	lines.ReadString('\n')
-	b, err := os.ReadFile("/proc/" + itoa(p.Pid) + "/limits")
-	if err != nil || !strings.Contains(string(b), "4321                 4321                 processes") {
-		t.Errorf("%s %v", b, err)
+	for _, test := range []struct {
+		max    int
+		pids   string
+		nprocs uint64
+	}{{4321, "4321", 4321}, {0, "512", 512}, {-1, "max", own.Cur}} {
+		g, f := newTestGroup(t, Options{MaxProcesses: test.max}), newTestForker(t)
+		p, lines := start(t, g, f, `echo; exec sleep 1000`)
+		lines.ReadString('\n')
+		var nprocs unix.Rlimit
+		if err := unix.Prlimit(p.Pid, unix.RLIMIT_NPROC, nil, &nprocs); err != nil {
+			t.Fatal(err)
+		}
+		if g.limitEach || test.max < 0 {
+			if nprocs.Cur != test.nprocs {
+				t.Errorf("%d: RLIMIT_NPROC is %d", test.max, nprocs.Cur)
+			}
+		} else if b, err := os.ReadFile(g.cg.path + "/pids.max"); err != nil || strings.TrimSpace(string(b)) != test.pids {
+			t.Errorf("%d: pids.max %q, %v", test.max, b, err)
+		}
+		if err := p.KillTree(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

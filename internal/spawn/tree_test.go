@@ -3,6 +3,7 @@
 package spawn
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"strings"
@@ -28,7 +29,7 @@ func TestKillTree(t *testing.T) {
 		if err := one.Signal(syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(begun); d > bound {
+		if d := time.Since(begun); d > oneSecond {
 			t.Errorf("KillTree took %v", d)
 		}
 		if st, err := one.Wait(); err != nil || st.Signal != syscall.SIGKILL {
@@ -85,42 +86,67 @@ func TestKillTreeAfterTheEnd(t *testing.T) {
 	})
 }
 
-// 20 chains in which every process forks the next and ends at once: a list of processes is outdated when it is read.
-func TestCloseEndsForkBomb(t *testing.T) {
-	for name, bomb := range map[string]string{
-		"chains":   `m() { m & }; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do m; done; echo; exec sleep 1000`,
-		"sessions": `for i in 1 2 3 4 5; do setsid sh -c 'm() { m & }; m' & done; echo; exec sleep 1000`,
-		"tree":     `m() { [ $1 = 0 ] || { m $(($1-1)) & m $(($1-1)) & }; sleep 1000; }; m 7 & echo; exec sleep 1000`,
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachMethod(t, func(t *testing.T, g *Group, f *Forker) {
-				_, lines := start(t, g, f, bomb)
-				if _, err := lines.ReadString('\n'); err != nil {
-					t.Fatal(err)
-				}
-				begun := time.Now()
-				if err := g.Close(); err != nil {
-					t.Fatal(err)
-				}
-				// Under a second on a machine that is not loaded; tests share theirs.
-				if d := time.Since(begun); d > bound {
-					t.Errorf("Close took %v", d)
-				} else {
-					t.Log("Close took", d)
-				}
-				// All write ends of the pipe are gone, so all that came from the command is.
-				rest := make(chan error, 1)
-				go func() { _, err := lines.ReadString('\n'); rest <- err }()
-				select {
-				case err := <-rest:
-					if err == nil {
-						t.Error("the bomb wrote on")
-					}
-				case <-time.After(bound):
-					t.Error("something holds the bomb's standard output")
-				}
-			})
-		})
+// bombs write a line when they are under way. In a chain every process forks the next and ends at once: a list of
+// processes is outdated when it is read.
+var bombs = map[string]string{
+	"chains":   `m() { m & }; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do m; done; echo; `,
+	"sessions": `for i in 1 2 3 4 5; do setsid sh -c 'm() { m & }; m' & done; echo; `,
+	"tree":     `m() { [ $1 = 0 ] || { m $(($1-1)) & m $(($1-1)) & }; sleep 1000; }; m 7 & echo; `,
+}
+
+// The promise is a second, also where the main process has ended and only its descendants go on.
+func TestEndsForkBombs(t *testing.T) {
+	for name, bomb := range bombs {
+		for after, then := range map[string]string{"main lives": "exec sleep 1000", "main ended": "exit 0"} {
+			for how, end := range map[string]func(*Group, *Process) error{
+				"Close":    func(g *Group, _ *Process) error { return g.Close() },
+				"KillTree": func(_ *Group, p *Process) error { return p.KillTree() },
+			} {
+				t.Run(strings.Join([]string{name, after, how}, "/"), func(t *testing.T) {
+					eachMethod(t, func(t *testing.T, g *Group, f *Forker) {
+						if how == "KillTree" && g.cg == nil && !g.tagged {
+							testenv.Miss(t, "needs cgroups or CAP_SYS_NICE")
+						}
+						p, lines := start(t, g, f, bomb+then)
+						if _, err := lines.ReadString('\n'); err != nil {
+							t.Fatal(err)
+						}
+						if then == "exit 0" {
+							p.Wait()
+						}
+						endBomb(t, lines, func() error { return end(g, p) })
+					})
+				})
+			}
+		}
+	}
+}
+
+// endBomb ends a bomb and sees that nothing of it is left a second later: all write ends of its standard output are gone.
+func endBomb(t *testing.T, lines *bufio.Reader, end func() error) {
+	t.Helper()
+	rest := make(chan error, 1)
+	go func() { _, err := lines.ReadString('\n'); rest <- err }()
+	select {
+	case <-rest:
+		t.Fatal("the bomb has ended by itself: this test tests nothing")
+	case <-time.After(time.Millisecond):
+	}
+	begun := time.Now()
+	if err := end(); err != nil {
+		t.Fatal(err)
+	}
+	t.Log("it took", time.Since(begun))
+	select {
+	case err := <-rest:
+		if err == nil {
+			t.Error("the bomb wrote on")
+		}
+	case <-time.After(time.Until(begun.Add(oneSecond))):
+		t.Error("something holds the bomb's standard output")
+	}
+	if d := time.Since(begun); d > oneSecond {
+		t.Error("a second was promised, it took", d)
 	}
 }
 
@@ -184,37 +210,10 @@ func TestHelperKilled(t *testing.T) {
 	for _, name := range []string{"cgroup", "walk"} {
 		t.Run(name, func(t *testing.T) {
 			_, child := killedHelper(t, name, `echo $$; exec sleep 1000`)
-			if !child.ends(bound) {
+			if !child.ends(oneSecond) {
 				t.Error("the command survived its helper")
 			}
 		})
-	}
-}
-
-// What escaped from a killed helper is swept by the next of the same name, and a living helper's is not.
-func TestSweep(t *testing.T) {
-	if g := newTestGroup(t, Options{}); g.cg == nil {
-		testenv.Miss(t, g.Method())
-	}
-	dir, child := killedHelper(t, "privhelper-sweep", `exec 3<&1; `+escapee)
-	if !child.alive() {
-		t.Fatal("the daemon ended with its helper")
-	}
-	newTestGroup(t, Options{Name: "privhelper-other"})
-	if !child.alive() {
-		t.Fatal("a helper of another name swept it")
-	}
-	living := newTestGroup(t, Options{Name: "privhelper-sweep"})
-	if !child.ends(bound) {
-		t.Error("the daemon survived the sweep")
-	}
-	if _, err := os.Stat(dir); err == nil {
-		t.Error(dir, "remains")
-	}
-	p, _ := start(t, living, newTestForker(t), `exec sleep 1000`)
-	newTestGroup(t, Options{Name: "privhelper-sweep"})
-	if !watch(t, p.Pid).alive() {
-		t.Error("the sweep ended a living helper's command")
 	}
 }
 
