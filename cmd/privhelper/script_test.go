@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,27 +18,71 @@ import (
 	"github.com/privhelper/privhelper/internal/testenv"
 )
 
-// TestScripts are scripts that any user can run; TestRootScripts those named root-*.
-func TestScripts(t *testing.T) { scripts(t, false) }
+// TestScripts are scripts that any user can run.
+func TestScripts(t *testing.T) { scripts(t, "author", "version") }
 
 func TestRootScripts(t *testing.T) {
 	testenv.NeedRoot(t)
-	scripts(t, true)
+	scripts(t, "root-*")
 }
 
-func scripts(t *testing.T, root bool) {
-	all, err := filepath.Glob("testdata/script/*.txtar")
+// TestSudo has a service start its helper by the real sudo.
+func TestSudo(t *testing.T) {
+	testenv.NeedRoot(t)
+	testenv.NeedProgram(t, "sudo", "sudo")
+	needMounts(t)
+	buildInto(t, "client-demo", "../client-demo")
+	scripts(t, "sudo")
+}
+
+// TestDoas is the same by the real doas.
+func TestDoas(t *testing.T) {
+	testenv.NeedRoot(t)
+	testenv.NeedProgram(t, "doas", "opendoas")
+	needMounts(t)
+	scripts(t, "doas")
+}
+
+// buildInto builds another program of this module beside the binary.
+func buildInto(t *testing.T, name, pkg string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-trimpath", "-o", program(name), pkg)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	testenv.Output(t, build)
+}
+
+// needMounts ends the test, as testenv does, where the machine gives it no mount namespace in which a setuid program is
+// what it is elsewhere: a container often has neither.
+func needMounts(t *testing.T) {
+	t.Helper()
+	unshare := testenv.NeedProgram(t, "unshare", "util-linux")
+	if out, err := exec.Command(unshare, "--mount", "--propagation", "private", "mount", "-t", "tmpfs", "none", "/mnt").CombinedOutput(); err != nil {
+		testenv.Miss(t, "needs a mount namespace and a tmpfs in it (CAP_SYS_ADMIN; in a container --privileged): "+strings.TrimSpace(string(out)))
+	}
+	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var files []string
-	for _, f := range all {
-		if strings.HasPrefix(filepath.Base(f), "root-") == root {
-			files = append(files, f)
-		}
+	if strings.Contains(string(status), "\nNoNewPrivs:\t1\n") {
+		testenv.Miss(t, "needs to be started without no_new_privs, under which sudo and doas give nothing")
 	}
-	if len(files) == 0 {
-		t.Fatal("no scripts")
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs("/usr/bin", &fs); err != nil {
+		t.Fatal(err)
+	}
+	if fs.Flags&syscall.MS_NOSUID != 0 {
+		testenv.Miss(t, "needs /usr/bin mounted without nosuid")
+	}
+}
+
+func scripts(t *testing.T, patterns ...string) {
+	var files []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob("testdata/script/" + pattern + ".txtar")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no script %s: %v", pattern, err)
+		}
+		files = append(files, found...)
 	}
 	testscript.Run(t, testscript.Params{
 		Files:       files,
@@ -47,8 +92,8 @@ func scripts(t *testing.T, root bool) {
 	})
 }
 
-// setup puts the binary first in PATH, and the script's folder in place of @WORK@ in its files: filters_path takes
-// absolute paths only.
+// setup puts the binary first in PATH, and in the script's files the script's folder in place of @WORK@ and the binary in
+// place of @PRIVHELPER@: filters_path and sudoers take absolute paths only.
 func setup(env *testscript.Env) error {
 	env.Setenv("PRIVHELPER", binary())
 	env.Setenv("PATH", filepath.Join(base, "bin")+":/usr/sbin:/usr/bin:/sbin:/bin")
@@ -60,7 +105,8 @@ func setup(env *testscript.Env) error {
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(path, []byte(strings.ReplaceAll(string(text), "@WORK@", env.WorkDir)), 0o644)
+		places := strings.NewReplacer("@WORK@", env.WorkDir, "@PRIVHELPER@", binary())
+		return os.WriteFile(path, []byte(places.Replace(string(text))), 0o644)
 	})
 }
 

@@ -24,6 +24,9 @@ func service(args []string) error {
 	}
 	defer c.Close()
 	out, err := c.CommandContext(ctx, args[2], args[3:]...).Output()
+	if err != nil {
+		return err
+	}
 	fmt.Printf("helper uid %d, service uid %d\n%s", c.Helper().UID, os.Getuid(), out)
-	return err
+	return nil
 }
