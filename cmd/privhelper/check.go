@@ -8,7 +8,7 @@ import (
 	"github.com/privhelper/privhelper/filters/host"
 )
 
-// check is `privhelper check`: it reads what the daemon would read, as the daemon would.
+// check is `privhelper check`: it reads what the daemon would read, and judges it as the daemon would, without root.
 func check(args []string) int {
 	f, err := parseFlags(args, "--config --untrusted-files")
 	if err == nil && len(f.args) > 0 {
@@ -16,6 +16,9 @@ func check(args []string) int {
 	}
 	if err != nil {
 		return fail(exitNoCommand, "check: %v", err)
+	}
+	if err := giveUpRoot(); err != nil {
+		return fail(exitBadConfig, "check: %v", err)
 	}
 	loaded, err := host.Load(f.config, host.Options{UntrustedFiles: f.untrusted})
 	if err != nil {
