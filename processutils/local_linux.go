@@ -1,0 +1,169 @@
+package processutils
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// running is one command between its fork and the end of Run.
+type running struct {
+	a       *Attempt
+	process *os.Process
+	pidfd   *os.File // in Go's poller, so that no thread waits and every wait can be given up
+	fd      int      // its number: Fd would take it out of the poller
+	streams streams
+	reach   reach
+
+	ended   chan struct{} // closed when the main process is dead and its streams are at their end, or given up
+	stopped chan struct{} // closed when stop has returned; it alone writes the next two
+	struck  bool          // stop found something to do
+	first   bool          // the command had ended by itself before stop came: something else held its streams
+	left    []int         // what lives on, the main process not counted
+}
+
+// runLocal is the life of one command.
+func runLocal(a *Attempt) (Result, error) {
+	r := &running{a: a, ended: make(chan struct{}), stopped: make(chan struct{})}
+	if stage, err := r.start(); err != nil {
+		r.streams.close()
+		if r.reach != nil {
+			r.reach.release()
+		}
+		return a.End(Status{Code: -1}, stage, err)
+	}
+	a.Started(Process{PID: r.process.Pid, Signal: r.process.Signal})
+	keep := context.AfterFunc(a.Context, func() {
+		r.stop()
+		close(r.stopped)
+	})
+	var left []int
+	if a.cmd.Drain > 0 {
+		left = r.drainBriefly()
+	} else {
+		r.streams.drain(a)
+	}
+	dead := r.waitDead()
+	close(r.ended)
+	if !keep() {
+		<-r.stopped
+		left = append(left, r.left...)
+	}
+	return r.finish(dead, left)
+}
+
+// drainBriefly reads the streams until their end, or until Cmd.Drain has gone by after the main process's end; then it
+// returns who holds them.
+func (r *running) drainBriefly() (left []int) {
+	eof := make(chan struct{})
+	go func() {
+		r.streams.drain(r.a)
+		close(eof)
+	}()
+	if r.waitDead() {
+		select {
+		case <-eof:
+		case <-time.After(r.a.cmd.Drain):
+			left = r.streams.holders()
+			r.streams.giveUp(time.Now())
+		}
+	}
+	<-eof
+	return left
+}
+
+// waitDead waits until the main process can be reaped, and reports whether it can: not, when stop has given up.
+func (r *running) waitDead() bool {
+	conn, err := r.pidfd.SyscallConn()
+	if err != nil {
+		return false
+	}
+	dead := false
+	err = conn.Read(func(fd uintptr) bool {
+		dead = isDead(int(fd))
+		return dead
+	})
+	return dead && err == nil
+}
+
+// killTime bounds how long Run goes on after the grace.
+const killTime = time.Second
+
+// stop ends the command because its time is up.
+func (r *running) stop() {
+	select {
+	case <-r.ended:
+		return
+	default:
+	}
+	r.struck, r.first = true, isDead(r.fd)
+	gone := func() bool { return isDead(r.fd) && r.reach.gone() }
+	if grace := r.a.cmd.Stop.grace(); grace > 0 {
+		r.reach.ask(r.a.cmd.Stop.signal())
+		within(time.Now().Add(grace), gone)
+	}
+	if !gone() {
+		until := time.Now().Add(killTime)
+		r.reach.kill(until)
+		within(until, gone)
+	}
+	r.left = r.reach.left()
+	r.streams.giveUp(time.Now().Add(20 * time.Millisecond)) // what is in the pipes is read until then
+	select {
+	case <-r.ended:
+	case <-time.After(25 * time.Millisecond):
+		r.left = append(r.left, r.streams.holders()...)
+	}
+	r.pidfd.SetReadDeadline(time.Now())
+}
+
+// within waits until done is true, no longer than until. What it waits for shows nowhere but in /proc.
+func within(until time.Time, done func() bool) {
+	for pause := time.Millisecond; !done() && time.Now().Before(until); pause = min(2*pause, 50*time.Millisecond) {
+		time.Sleep(min(pause, time.Until(until)))
+	}
+}
+
+// finish reaps the main process and judges it.
+func (r *running) finish(dead bool, left []int) (Result, error) {
+	left = append(left, r.reach.release()...)
+	r.streams.close()
+	r.pidfd.Close()
+	cause := context.Cause(r.a.Context)
+	if ended := r.a.Context.Err(); ended != cause {
+		cause = fmt.Errorf("%w: %w", ended, cause)
+	}
+	if !dead {
+		left = append(left, r.process.Pid)
+		go r.process.Wait() // it is a zombie then, some day
+		r.a.Survived(left...)
+		return r.a.End(Status{Code: -1}, StageDeadline, fmt.Errorf("%w, and the command could not be ended", cause))
+	}
+	r.a.Survived(left...)
+	state, err := r.process.Wait()
+	if err != nil {
+		return r.a.End(Status{Code: -1}, StageWait, fmt.Errorf("wait for the command: %w", err))
+	}
+	ws := state.Sys().(syscall.WaitStatus)
+	status := Status{Code: ws.ExitStatus(), CoreDumped: ws.CoreDump(), Sys: ws}
+	if ws.Signaled() {
+		status.Signal = ws.Signal()
+	}
+	usage := Usage{User: state.UserTime(), System: state.SystemTime()}
+	if ru, ok := state.SysUsage().(*syscall.Rusage); ok {
+		usage.MaxRSS = int64(ru.Maxrss) << 10
+	}
+	r.a.Used(usage)
+	switch {
+	case r.struck && r.first:
+		return r.a.End(status, StageDeadline, fmt.Errorf("%w, after the command's own end (%v): %w", cause, status, ErrDrain))
+	case r.struck:
+		return r.a.End(status, StageDeadline, fmt.Errorf("%w: %w", cause, &exec.ExitError{ProcessState: state}))
+	case !state.Success():
+		return r.a.End(status, StageWait, &exec.ExitError{ProcessState: state})
+	}
+	return r.a.End(status, StageWait, nil)
+}

@@ -1,0 +1,78 @@
+package processutils
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// identity is a process for good: a pid alone is not (polkit, CVE-2019-6133).
+type identity struct {
+	pid   int
+	start uint64 // clock ticks since boot
+}
+
+// procStat is what /proc/PID/stat says of a process.
+type procStat struct {
+	identity
+	ppid, group, session int
+	state                byte
+	threads              int
+}
+
+// dead reports whether nothing of the process runs any more. A first thread that ended before the others shows Z as well.
+func (p procStat) dead() bool { return p.state == 'Z' && p.threads <= 1 || p.state == 'X' }
+
+// processes lists all processes that can be seen.
+func processes() (all []procStat) {
+	names, _ := readNames("/proc")
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, ok := readStat(pid); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func readNames(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// readStat reads one; ok is false where there is no such process.
+func readStat(pid int) (procStat, bool) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return procStat{}, false
+	}
+	return parseStat(pid, text)
+}
+
+// parseStat decodes the line. The second field is the program's name in parentheses, chosen by the program: what counts
+// begins after the last one.
+func parseStat(pid int, text []byte) (p procStat, ok bool) {
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(f) < 20 || len(f[0]) != 1 {
+		return p, false
+	}
+	p.pid, p.state = pid, f[0][0]
+	for i, to := range map[int]*int{1: &p.ppid, 2: &p.group, 3: &p.session, 17: &p.threads} {
+		n, err := strconv.Atoi(f[i])
+		if err != nil {
+			return p, false
+		}
+		*to = n
+	}
+	start, err := strconv.ParseUint(f[19], 10, 64)
+	p.start = start
+	return p, err == nil
+}

@@ -1,0 +1,150 @@
+package processutils
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// reach is what a Scope reaches. The main process is not reaped as long as it is used, so that its number, and that of its
+// session and group, is nobody else's.
+type reach interface {
+	ask(sig syscall.Signal)
+	gone() bool // nothing of it runs, the main process aside
+	kill(until time.Time)
+	left() []int    // what runs all the same, the main process aside
+	release() []int // once the main process is dead: what was let go
+}
+
+func newReach(c *Cmd, main *os.Process) reach {
+	switch c.Stop.Scope {
+	case ScopeProcess:
+		return onlyProcess{main}
+	case ScopeGroup:
+		return &members{main: main.Pid, own: true, belongs: func(p procStat, _ map[int]bool) bool { return p.group == main.Pid }}
+	}
+	m := &members{main: main.Pid, own: !c.KeepTerminal, known: map[identity]bool{}}
+	m.belongs = func(p procStat, found map[int]bool) bool {
+		return m.known[p.identity] || found[p.ppid] || m.own && p.session == m.main
+	}
+	return m
+}
+
+// onlyProcess is ScopeProcess.
+type onlyProcess struct{ main *os.Process }
+
+func (o onlyProcess) ask(sig syscall.Signal) { o.main.Signal(sig) }
+func (o onlyProcess) gone() bool             { return true }
+func (o onlyProcess) kill(time.Time)         { o.main.Kill() }
+func (o onlyProcess) left() []int            { return nil }
+func (o onlyProcess) release() []int         { return nil }
+
+// members are processes found by looking at all of them: ScopeTree and ScopeGroup.
+type members struct {
+	main    int
+	own     bool // main leads a session and a group of its own
+	belongs func(p procStat, found map[int]bool) bool
+	known   map[identity]bool // found before: a parent may be gone since
+}
+
+// look returns the living members, main among them.
+func (m *members) look() (alive []procStat) {
+	all := processes()
+	found := map[int]bool{m.main: true}
+	for more := true; more; { // a child may stand before its parent in the list
+		more = false
+		for _, p := range all {
+			if !found[p.pid] && p.pid != os.Getpid() && m.belongs(p, found) {
+				found[p.pid], more = true, true
+			}
+		}
+	}
+	for _, p := range all {
+		if !found[p.pid] {
+			continue
+		}
+		if m.known != nil {
+			m.known[p.identity] = true
+		}
+		if !p.dead() {
+			alive = append(alive, p)
+		} else if p.ppid == os.Getpid() && p.pid != m.main {
+			// Adopted, by a program that is the first of its container or a subreaper: nobody else would reap it.
+			_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
+		}
+	}
+	return alive
+}
+
+// ask signals the group in one step, and what is outside of it one by one.
+func (m *members) ask(sig syscall.Signal) {
+	alive := m.look()
+	if m.own {
+		_ = unix.Kill(-m.main, sig) // it fails where the group is dead already, or another user's
+	}
+	for _, p := range alive {
+		if !m.own || p.group != m.main {
+			signalExactly(p.identity, sig)
+		}
+	}
+}
+
+func (m *members) gone() bool { return len(m.left()) == 0 }
+
+func (m *members) left() (pids []int) {
+	for _, p := range m.look() {
+		if p.pid != m.main {
+			pids = append(pids, p.pid)
+		}
+	}
+	return pids
+}
+
+func (m *members) release() []int { return nil }
+
+// kill stops the members until no new one appears, and kills them then, until a look finds none. Killing without stopping
+// loses against what forks faster than it is found.
+func (m *members) kill(until time.Time) {
+	for clean := 0; clean < 2 && time.Now().Before(until); {
+		stopped := map[identity]bool{}
+		for more := true; more && time.Now().Before(until); {
+			more = false
+			if m.own {
+				_ = unix.Kill(-m.main, unix.SIGSTOP)
+			}
+			for _, p := range m.look() {
+				if !stopped[p.identity] && signalExactly(p.identity, unix.SIGSTOP) {
+					stopped[p.identity], more = true, true
+				}
+			}
+		}
+		if len(stopped) == 0 {
+			clean++
+			continue
+		}
+		clean = 0
+		if m.own {
+			_ = unix.Kill(-m.main, unix.SIGKILL)
+		}
+		for id := range stopped {
+			signalExactly(id, unix.SIGKILL)
+		}
+		time.Sleep(200 * time.Microsecond) // to die takes a moment
+	}
+}
+
+// signalExactly signals the process and none that got its number since: the pidfd is opened first and checked then. It
+// reports whether the signal was sent.
+func signalExactly(id identity, sig syscall.Signal) bool {
+	fd, err := unix.PidfdOpen(id.pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if p, ok := readStat(id.pid); !ok || p.start != id.start {
+		return false
+	}
+	return unix.PidfdSendSignal(fd, sig, nil, 0) == nil
+}

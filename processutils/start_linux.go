@@ -1,0 +1,153 @@
+package processutils
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/internal/spawn"
+)
+
+// start starts the command, or says at which stage that failed.
+func (r *running) start() (Stage, error) {
+	c := &r.a.cmd
+	env := c.environment()
+	path, err := c.program(env)
+	if err != nil {
+		return StageExec, err
+	}
+	if err := r.streams.open(r.a); err != nil {
+		return StageStart, err
+	}
+	pidfd := -1
+	sys := &syscall.SysProcAttr{Setsid: !c.KeepTerminal, PidFD: &pidfd}
+	if c.Stop.Scope == ScopeCgroup {
+		group, err := newCgroup()
+		if err != nil {
+			return StageStart, err
+		}
+		defer group.opened()
+		r.reach = group
+		sys.UseCgroupFD, sys.CgroupFD = true, int(group.folder.Fd())
+	}
+	attr := &os.ProcAttr{Dir: c.Dir, Env: env, Files: r.streams.child[:], Sys: sys}
+	if stage, err := r.fork(path, attr); err != nil {
+		return stage, err
+	}
+	r.streams.forked()
+	if pidfd < 0 {
+		r.process.Kill()
+		r.process.Wait()
+		return StageStart, fmt.Errorf("this kernel has no pidfd, which came with Linux 5.4: %w", errors.ErrUnsupported)
+	}
+	if err := unix.SetNonblock(pidfd, true); err != nil { // or it would not be polled
+		return StageStart, os.NewSyscallError("fcntl", err)
+	}
+	r.fd, r.pidfd = pidfd, os.NewFile(uintptr(pidfd), "pidfd")
+	if r.reach == nil {
+		r.reach = newReach(c, r.process)
+	}
+	return "", nil
+}
+
+// fork starts the process, with its limits where the Cmd has some.
+func (r *running) fork(path string, attr *os.ProcAttr) (Stage, error) {
+	runtime.LockOSThread() // it is the thread whose signal mask is inherited, and that may trace
+	defer runtime.UnlockOSThread()
+	restore, err := nothingInherited()
+	if err != nil {
+		return StageStart, err
+	}
+	defer restore()
+	c := &r.a.cmd
+	if c.Limits.none() {
+		r.process, err = os.StartProcess(path, c.Args, attr)
+		return startStage(c, err)
+	}
+	if !gainsPrivileges(c.Dir, path) {
+		r.process, err = startTraced(path, c.Args, attr, &c.Limits)
+		if !errors.Is(err, errNoTrace) {
+			return startStage(c, err)
+		}
+	}
+	r.process, err = startByTool(path, c.Args, attr, &c.Limits)
+	return startStage(c, err)
+}
+
+// startStage says at which stage the error of os.StartProcess belongs. It does not say itself which of the child's steps
+// failed.
+func startStage(c *Cmd, err error) (Stage, error) {
+	var limit *LimitError
+	switch {
+	case err == nil:
+		return "", nil
+	case errors.As(err, &limit) || errors.Is(err, ErrNoLimits):
+		return StageLimit, err
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return StageStart, err
+	}
+	if c.Dir != "" {
+		info, statErr := os.Stat(c.Dir)
+		if statErr == nil && !info.IsDir() {
+			statErr = &fs.PathError{Op: "chdir", Path: c.Dir, Err: syscall.ENOTDIR}
+		}
+		if statErr == nil {
+			if access := unix.Access(c.Dir, unix.X_OK); access != nil {
+				statErr = &fs.PathError{Op: "chdir", Path: c.Dir, Err: access}
+			}
+		}
+		if statErr != nil {
+			return StageStart, fmt.Errorf("the working directory: %w", statErr)
+		}
+	}
+	return StageExec, err
+}
+
+// startIgnored gives the signals that this process was started to ignore their default in what it starts, once: they are
+// caught and dropped from then on. What the program ignores later shows in signal.Ignored.
+var startIgnored = sync.OnceValue(spawn.DefaultSignals)
+
+// nothingInherited sees to it that a fork of this thread hands on no descriptor from 3 up, no ignored signal and no
+// blocked one; restore gives the thread its signal mask back.
+func nothingInherited() (restore func(), err error) {
+	var own unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &own); err != nil {
+		return nil, fmt.Errorf("read the signal mask: %w", err)
+	}
+	if err := startIgnored(); err != nil {
+		return nil, err
+	}
+	for s := syscall.Signal(1); s < 65; s++ {
+		if signal.Ignored(s) {
+			if err := spawn.DefaultSignals(); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
+	restore = func() {}
+	if own != (unix.Sigset_t{}) {
+		if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+			return nil, fmt.Errorf("empty the signal mask: %w", err)
+		}
+		restore = func() { _ = unix.PthreadSigmask(unix.SIG_SETMASK, &own, nil) } // it was valid when it was read
+	}
+	if err := spawn.CloseOnExecFrom3(); err != nil {
+		restore()
+		return nil, err
+	}
+	return restore, nil
+}
+
+// isDead reports whether the process of a pidfd can be reaped.
+func isDead(pidfd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 0)
+	return n == 1 && err == nil
+}
