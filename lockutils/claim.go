@@ -130,7 +130,7 @@ func (s *Set) queueOutside(ctx context.Context, c *claim) error {
 	if !s.Fair || s.DisableProcessLocking {
 		return nil
 	}
-	t, err := takeTicket(ctx, c.path, s.Mode)
+	t, err := s.takeTicket(ctx, c.path)
 	if err != nil {
 		s.mu.Lock()
 		s.forget(c)

@@ -39,7 +39,7 @@ func (s *Set) letPollersIn(ctx context.Context, c *claim, try bool) error {
 	if try {
 		err = side.record(unix.F_OFD_SETLK, unix.F_RDLCK, gate, 1)
 	} else {
-		err = side.lock(ctx, unix.F_RDLCK, gate)
+		err = s.lockByte(ctx, side, unix.F_RDLCK, gate)
 	}
 	switch {
 	case err == nil:

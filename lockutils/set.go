@@ -48,6 +48,7 @@ type Set struct {
 	files  map[string]*file
 	spare  *file // the last that fell out of use: the next is made of it
 	widest int   // most files at once since the map was made
+	bytes  Keys  // bytes of side files that a thread waits for
 }
 
 // Engine is a mechanism of the kernel, or several, by which locks are taken.

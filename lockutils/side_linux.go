@@ -57,15 +57,23 @@ func (s side) record(cmd int, kind int16, start, length int64) error {
 	return errors.Join(called, os.NewSyscallError("fcntl lock", err))
 }
 
-// lock locks one byte, and waits for it until ctx ends. Then a thread may stay in the kernel until the byte is free; the
-// caller closes the side file, so that nothing is kept.
-func (s side) lock(ctx context.Context, kind int16, at int64) error {
-	err := s.record(unix.F_OFD_SETLK, kind, at, 1)
+// lockByte locks one byte of a side file, and waits for it until ctx ends. Then a thread may stay in the kernel until the
+// byte is free, and keeps nothing if the caller closes the side file. There is one such thread at most for a byte: others
+// of this Set wait for it to be through.
+func (s *Set) lockByte(ctx context.Context, f side, kind int16, at int64) error {
+	err := f.record(unix.F_OFD_SETLK, kind, at, 1)
 	if !taken(err) {
 		return err
 	}
+	waiting, err := s.bytes.Lock(ctx, fmt.Sprint(at, f.Name()))
+	if err != nil {
+		return ended(ctx)
+	}
 	locked := make(chan error, 1)
-	go func() { locked <- s.record(unix.F_OFD_SETLKW, kind, at, 1) }()
+	go func() {
+		err := f.record(unix.F_OFD_SETLKW, kind, at, 1)
+		locked <- errors.Join(err, waiting.Unlock())
+	}()
 	select {
 	case err := <-locked:
 		return err

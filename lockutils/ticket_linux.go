@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,10 +19,10 @@ type ticket struct {
 	number int64
 }
 
-// takeTicket joins the line of the lock file at path. mode is that of lock files.
-func takeTicket(ctx context.Context, path string, mode fs.FileMode) (*ticket, error) {
+// takeTicket joins the line of the lock file at path.
+func (s *Set) takeTicket(ctx context.Context, path string) (*ticket, error) {
 	for {
-		t, err := drawTicket(ctx, path, mode)
+		t, err := s.drawTicket(ctx, path)
 		if !errors.Is(err, errRemoved) {
 			return t, err
 		}
@@ -31,14 +30,14 @@ func takeTicket(ctx context.Context, path string, mode fs.FileMode) (*ticket, er
 }
 
 // drawTicket returns errRemoved where the side file was removed before the number was drawn.
-func drawTicket(ctx context.Context, path string, mode fs.FileMode) (*ticket, error) {
-	side, err := openSide(path, mode)
+func (s *Set) drawTicket(ctx context.Context, path string) (*ticket, error) {
+	side, err := openSide(path, s.Mode)
 	if err != nil {
 		return nil, err
 	}
 	t := &ticket{side: side}
 	// Drawing takes microseconds; one waits longer for somebody who was stopped in them.
-	if err = side.lock(ctx, unix.F_WRLCK, 0); err == nil {
+	if err = s.lockByte(ctx, side, unix.F_WRLCK, 0); err == nil {
 		err = t.draw()
 	}
 	if err != nil {
