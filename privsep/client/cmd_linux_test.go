@@ -188,32 +188,3 @@ func TestCancelEndsTheTree(t *testing.T) {
 		})
 	}
 }
-
-// TestCommandsLeakNothing: 1,000 commands.
-func TestCommandsLeakNothing(t *testing.T) {
-	c := start(t, client.Config{}, "helper-for-commands")
-	run := func(n int) {
-		for range n {
-			if out, err := c.Command("sh", "-c", "echo x").CombinedOutput(); err != nil || string(out) != "x\n" {
-				t.Fatalf("%q, %v", out, err)
-			}
-		}
-	}
-	count := func(dir string) int {
-		list, err := os.ReadDir(dir)
-		if err != nil && !errors.Is(err, fs.ErrPermission) {
-			t.Fatal(err)
-		}
-		return len(list)
-	}
-	theirs := fmt.Sprintf("/proc/%d/fd", c.Helper().PID)
-	run(20)
-	mine, helper := count("/proc/self/fd"), count(theirs)
-	run(1000)
-	if now := count("/proc/self/fd"); now > mine {
-		t.Errorf("%d descriptors after 20 commands, %d after 1,020", mine, now)
-	}
-	if now := count(theirs); now > helper && os.Geteuid() == 0 {
-		t.Errorf("helper: %d descriptors after 20 commands, %d after 1,020", helper, now)
-	}
-}

@@ -25,7 +25,9 @@ var (
 	pid    = privsep.NewEntrypoint[privsep.Void, int](net, "pid")
 	crash  = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "crash")
 	echo   = privsep.NewEntrypoint[privsep.File, privsep.File](net, "echo")
-	wait   = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "wait")
+	note   = privsep.NewEntrypoint[noteArgs, privsep.Void](net, "note")
+	usage  = privsep.NewEntrypoint[privsep.Void, usageReply](net, "usage")
+	wait   = privsep.NewEntrypoint[noteArgs, privsep.Void](net, "wait")
 	absent = privsep.NewContext("absent")
 	_      = privsep.NewEntrypoint[privsep.Void, int](absent, "missing")
 
@@ -66,7 +68,7 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "trusting": trusting, "print-handed": printHanded, "executioner": executioner})
+	testenv.Main(m, testenv.Children{"service-as-nobody": serviceAsNobody, "trusting": trusting, "print-handed": printHanded, "executioner": executioner, "caller": caller})
 }
 
 // endAtOnce makes a helper under the race detector end when it ends: without GORACE, which no launcher passes on, the
@@ -83,23 +85,42 @@ func endAtOnce() {
 func serve(opt daemon.Options) {
 	d := daemon.New(opt)
 	if opt.Context != nil {
-		daemon.Handle(d, pid, func(context.Context, privsep.Void) (int, error) { return os.Getpid(), nil })
-		daemon.Handle(d, crash, func(context.Context, privsep.Void) (privsep.Void, error) {
-			os.Exit(3)
-			return privsep.Void{}, nil
-		})
-		daemon.Handle(d, echo, func(context.Context, privsep.File) (privsep.File, error) {
-			f, err := os.Open(os.DevNull)
-			return privsep.File{File: f}, err
-		})
-		daemon.Handle(d, wait, func(ctx context.Context, _ privsep.Void) (privsep.Void, error) {
-			daemon.Log(ctx).Info("waiting")
-			<-ctx.Done()
-			return privsep.Void{}, ctx.Err()
-		})
+		handle(d)
 	}
 	d.Main()
 }
+
+func handle(d *daemon.Daemon) {
+	daemon.Handle(d, pid, func(context.Context, privsep.Void) (int, error) { return os.Getpid(), nil })
+	daemon.Handle(d, crash, func(context.Context, privsep.Void) (privsep.Void, error) {
+		os.Exit(3)
+		return privsep.Void{}, nil
+	})
+	daemon.Handle(d, echo, func(context.Context, privsep.File) (privsep.File, error) {
+		f, err := os.Open(os.DevNull)
+		return privsep.File{File: f}, err
+	})
+	daemon.Handle(d, wait, func(ctx context.Context, n noteArgs) (privsep.Void, error) {
+		daemon.Log(ctx).Debug("waiting")
+		fmt.Fprintln(n.File.File, n.Line)
+		<-ctx.Done()
+		return privsep.Void{}, ctx.Err()
+	})
+	daemon.Handle(d, note, func(_ context.Context, n noteArgs) (privsep.Void, error) {
+		_, err := fmt.Fprintln(n.File.File, n.Line)
+		return privsep.Void{}, err
+	})
+	daemon.Handle(d, usage, func(context.Context, privsep.Void) (usageReply, error) { return measure() })
+}
+
+// noteArgs ask for a line at the end of a file.
+type noteArgs struct {
+	File privsep.File
+	Line string
+}
+
+// usageReply is what a process holds.
+type usageReply struct{ Files, KiB int }
 
 const policy = `[Filters]
 sh: RegExpFilter, sh, root, sh, -c, [\s\S]*

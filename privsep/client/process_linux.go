@@ -134,8 +134,12 @@ func (p *process) end() {
 		_ = p.kill()
 		p.wait(time.Second)
 	}
+}
+
+// listen gives the starter of a helper that has ended without a word the time to say why: it may be what has failed.
+func (p *process) listen() {
 	if p.parent != nil && len(p.said()) == 0 {
-		p.parent.wait(time.Second) // it may be the starter that has failed, and its words are on their way
+		p.parent.wait(time.Second)
 	}
 }
 

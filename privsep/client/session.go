@@ -74,6 +74,7 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 		conn.Close()
 		p.end()
 		if errors.Is(err, io.EOF) {
+			p.listen()
 			err = errors.New("it ended before it served")
 		}
 		return nil, p.explain(err)

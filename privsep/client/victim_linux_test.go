@@ -113,7 +113,7 @@ func converse(c *client.Client, withBomb bool) error {
 	}
 	short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
 	defer cancel()
-	if _, err := wait.Call(short, c, privsep.Void{}); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := wait.Call(short, c, noteArgs{}); !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("a call that is cancelled: %w", err)
 	}
 	if withBomb {
