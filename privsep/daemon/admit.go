@@ -17,10 +17,10 @@ func (l load) minus(other load) load { return load{l.bytes - other.bytes, l.file
 
 // The most that the unanswered calls of a connection may hold together.
 const (
-	maxBytes = 8 << 20 // arguments as they came and decoded, and what each call takes besides
+	maxBytes = 6 << 20 // arguments as they came and decoded, and what each call takes besides
 	maxFiles = 4096
 
-	callBytes = 512 // of a call that waits: itself, its place in the table and the queue
+	callBytes = 384 // of a call that waits: itself, its place in the table and the queue
 	fileBytes = 512 // of an *os.File
 )
 
@@ -38,13 +38,11 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 	if m.Timeout > 0 {
 		c.deadline = time.Now().Add(m.Timeout)
 	}
-	handler, found := s.daemon.handlers[m.Entrypoint]
-	c.handler = handler
 	var refused error
-	if found {
+	if c.handler = s.handlers[m.Entrypoint]; c.handler != nil {
 		c.load, refused = c.weigh(len(files))
 	} else {
-		c.handler.Name = m.Entrypoint
+		c.handler = &privsep.Handler{Declaration: privsep.Declaration{Name: m.Entrypoint}}
 		refused = noEntrypoint(m.Entrypoint)
 	}
 

@@ -16,7 +16,7 @@ import (
 type call struct {
 	server   *server
 	id       uint64
-	handler  privsep.Handler
+	handler  *privsep.Handler
 	args     []byte
 	deadline time.Time // zero: none
 
@@ -138,8 +138,8 @@ func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, err
 		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeNoEntrypoint, Outcome: privsep.NotSent,
 			Message: "called outside of a handler"}
 	}
-	h, found := p.of.server.daemon.handlers[r.Entrypoint]
-	if !found {
+	h := p.of.server.handlers[r.Entrypoint]
+	if h == nil {
 		return privsep.Answer{}, noEntrypoint(r.Entrypoint)
 	}
 	if err := ctx.Err(); err != nil {

@@ -41,6 +41,7 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
+	boundGarbage()
 	os.Clearenv()
 	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
 	spec := confine.Spec{User: d.opt.User, NoNewPrivs: d.opt.Commands == nil}

@@ -53,10 +53,11 @@ func (s *server) run(c *call) {
 		c.fail(ended(endCode(err)))
 		return
 	}
-	reply, out, err := c.handler.Run(c.ctx, c.args, slices.Clone(c.files))
+	args := c.args
+	c.args = nil // it is garbage as soon as it is decoded
+	reply, out, err := c.handler.Run(c.ctx, args, slices.Clone(c.files))
 	returned = true
 	defer closeAll(out)
-	c.args = nil // what it was decoded to has gone with the handler, too
 	late := false
 	if err != nil {
 		late = !c.fail(err)

@@ -16,11 +16,12 @@ import (
 
 // A server serves one connection.
 type server struct {
-	daemon *Daemon
-	conn   *wire.Conn
-	logs   *logQueue
-	ctx    context.Context
-	group  sync.WaitGroup // handlers that have not returned
+	daemon   *Daemon
+	handlers map[string]*privsep.Handler
+	conn     *wire.Conn
+	logs     *logQueue
+	ctx      context.Context
+	group    sync.WaitGroup // handlers that have not returned
 
 	mu      sync.Mutex
 	calls   map[uint64]*call // unanswered, by the client's id
@@ -41,7 +42,10 @@ var errStuck = errors.New("every slot is taken by a handler that outlived its ca
 // ended when it returns, and every handler that heeds its context has returned.
 func (d *Daemon) serve(ctx context.Context, conn *wire.Conn, hello wire.Hello) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s := &server{daemon: d, conn: conn, ctx: ctx, calls: map[uint64]*call{}}
+	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, ctx: ctx, calls: map[uint64]*call{}}
+	for name, h := range d.handlers {
+		s.handlers[name] = &h
+	}
 	s.logs = newLogQueue(func(m wire.Log) { s.send(m, nil) })
 	defer s.logs.close()
 	if hello.Entrypoints == nil {
