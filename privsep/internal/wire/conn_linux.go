@@ -5,6 +5,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/privsep/internal/strict"
 )
 
 // A Conn sends and receives messages on one connected AF_UNIX stream socket. Send may be called from any goroutine,
@@ -15,7 +17,7 @@ type Conn struct {
 	from Side // who sends to us
 
 	writing chan struct{} // holds one token: the right to write
-	out     []byte        // the frame that is being written; belongs to whoever has that right
+	out     strict.Writer // the frame that is being written; belongs to whoever has that right
 
 	buf     []byte // bytes received and not yet parsed, from next on
 	next    int

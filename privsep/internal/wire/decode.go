@@ -118,6 +118,19 @@ func parse(data []byte, from Side) (m Message, files int, err error) {
 	return m, files, nil
 }
 
+// oneValue holds the last value of a message, which parse has not seen, against what parse wants of it.
+func oneValue(b []byte, from Side) error {
+	f := &fields{r: strict.NewReader(b).Within(strict.Limits{Elements: len(b)})}
+	f.value()
+	if f.err == nil {
+		f.err = f.r.End()
+	}
+	if f.err != nil {
+		return protocolError(from, "%v", f.err)
+	}
+	return nil
+}
+
 func readHello(f *fields) Hello {
 	m := Hello{Version: f.uint(math.MaxUint32), Context: f.text(maxName), PID: int(f.uint(math.MaxInt32)),
 		UID: uint32(f.uint(math.MaxUint32)), GID: uint32(f.uint(math.MaxUint32))}

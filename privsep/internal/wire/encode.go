@@ -10,8 +10,15 @@ import (
 
 // appendFrame writes a message as a frame: four bytes of length, and one array of type, number of descriptors, body.
 func appendFrame(dst []byte, m Message, files int) []byte {
-	start := len(dst)
 	w := strict.Writer{Buf: append(dst, 0, 0, 0, 0)}
+	w.Raw(writeHead(&w, m, files))
+	binary.BigEndian.PutUint32(w.Buf[len(dst):], uint32(len(w.Buf)-len(dst)-4))
+	return w.Buf
+}
+
+// writeHead writes a message but for its last value where that is a call's arguments or a reply, which it returns: they
+// may be large, and need not be copied.
+func writeHead(w *strict.Writer, m Message, files int) (last []byte) {
 	head := func(fields int) {
 		w.Array(2 + fields)
 		w.Uint(uint64(m.Type()))
@@ -20,7 +27,7 @@ func appendFrame(dst []byte, m Message, files int) []byte {
 	switch m := m.(type) {
 	case Hello:
 		head(15)
-		m.write(&w)
+		m.write(w)
 	case Ping:
 		head(1)
 		w.Uint(m.ID)
@@ -32,11 +39,11 @@ func appendFrame(dst []byte, m Message, files int) []byte {
 		w.Uint(m.ID)
 		w.String(m.Entrypoint)
 		w.Uint(uint64(m.Timeout))
-		w.Raw(m.Args)
+		return m.Args
 	case Return:
 		head(2)
 		w.Uint(m.ID)
-		w.Raw(m.Reply)
+		return m.Reply
 	case Error:
 		head(4)
 		w.Uint(m.ID)
@@ -45,7 +52,7 @@ func appendFrame(dst []byte, m Message, files int) []byte {
 		w.String(clip(m.Message))
 	case Log:
 		head(6)
-		m.write(&w)
+		m.write(w)
 	case Cancel:
 		head(1)
 		w.Uint(m.ID)
@@ -59,8 +66,7 @@ func appendFrame(dst []byte, m Message, files int) []byte {
 		w.Uint(m.ID)
 		w.Uint(uint64(m.Signal))
 	}
-	binary.BigEndian.PutUint32(w.Buf[start:], uint32(len(w.Buf)-start-4))
-	return w.Buf
+	return nil
 }
 
 // clip cuts what a handler wrote to what the other side takes: an error whose text is too long must still answer.

@@ -44,8 +44,8 @@ func (c *Conn) Receive() (m Message, files []*os.File, err error) {
 	return m, files, nil
 }
 
-// frame returns the payload of the next frame, in memory of its own: its parts live on in calls and replies. It takes
-// that memory as bytes arrive, not as a length claims.
+// frame returns the payload of the next frame, in memory of its own: its parts live on in calls and replies. A length that
+// claims much gets 64 KiB, and the rest when these have come.
 func (c *Conn) frame() ([]byte, error) {
 	if err := c.fill(4); err != nil {
 		return nil, err
@@ -68,9 +68,7 @@ func (c *Conn) frame() ([]byte, error) {
 	c.buf, c.next = c.buf[:0], 0
 	for len(payload) < size {
 		if len(payload) == cap(payload) {
-			grown := make([]byte, len(payload), min(size, 2*cap(payload)))
-			copy(grown, payload)
-			payload = grown
+			payload = append(make([]byte, 0, size), payload...)
 		}
 		got, err := c.receive(payload[len(payload):cap(payload)])
 		if err != nil {

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -30,7 +32,7 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 		return false, ctx.Err()
 	}
 	// Not before: 64 senders that wait for a slow reader would hold 64 frames.
-	frame, err := c.encode(m, len(files))
+	f, err := c.encode(m, len(files))
 	if err != nil {
 		c.doneWriting()
 		return false, err
@@ -41,12 +43,14 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 		if len(fds) > 0 {
 			rights = unix.UnixRights(fds...)
 		}
-		sent, err = c.write(ctx, frame, rights)
+		sent, err = c.write(ctx, f, rights)
 		return err
 	})
 	if err != nil && sent > 0 && ctx.Err() != nil {
+		rest := f.from(sent)
+		rest.last = bytes.Clone(rest.last) // the caller may do with it what it likes once we have returned
 		go func() {
-			_, _ = c.write(context.Background(), frame[sent:], nil)
+			_, _ = c.write(context.Background(), rest, nil)
 			c.doneWriting()
 		}()
 		return true, ctx.Err()
@@ -58,35 +62,59 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 	return sent > 0, err
 }
 
+// An outgoing is a frame that is being sent. last is its end where that is large: it stays where it is.
+type outgoing struct{ first, last []byte }
+
+// from is what is left of it when n bytes have been sent.
+func (f outgoing) from(n int) outgoing {
+	if n < len(f.first) {
+		return outgoing{f.first[n:], f.last}
+	}
+	return outgoing{last: f.last[n-len(f.first):]}
+}
+
 // encode makes the frame of a message, and holds it against what the other side takes: to send what it refuses would end
 // the connection for everybody who shares it. The frame is good until the right to write is given on.
-func (c *Conn) encode(m Message, files int) ([]byte, error) {
+func (c *Conn) encode(m Message, files int) (f outgoing, err error) {
 	us := !c.from
-	c.out = appendFrame(c.out[:0], m, files)
-	if size := len(c.out) - 4; size > us.MaxFrame() {
-		return nil, &TooLargeError{Size: size, Max: us.MaxFrame()}
+	w := &c.out
+	w.Buf = append(w.Buf[:0], 0, 0, 0, 0)
+	last := writeHead(w, m, files)
+	size := len(w.Buf) - 4 + len(last)
+	if size > us.MaxFrame() {
+		return f, &TooLargeError{Size: size, Max: us.MaxFrame()}
 	}
-	if _, _, err := parse(c.out[4:], us); err != nil {
-		return nil, err
+	if len(last) <= bufferSize {
+		w.Raw(last)
+		_, _, err = parse(w.Buf[4:], us)
+		last = nil
+	} else {
+		if err = oneValue(last, us); err == nil {
+			_, _, err = parse(append(w.Buf[4:], nilValue), us)
+		}
 	}
-	return c.out, nil
+	binary.BigEndian.PutUint32(w.Buf, uint32(size))
+	return outgoing{w.Buf, last}, err
 }
+
+// nilValue stands for a value that is checked by itself.
+const nilValue = 0xc0
 
 // doneWriting gives the right to write on.
 func (c *Conn) doneWriting() {
-	if cap(c.out) > maxIdleOut {
-		c.out = nil
+	if cap(c.out.Buf) > maxIdleOut {
+		c.out.Buf = nil
 	}
 	c.writing <- struct{}{}
 }
 
-// write sends all of b, and the rights with its first byte. It waits for room only as long as ctx lasts.
-func (c *Conn) write(ctx context.Context, b, rights []byte) (sent int, err error) {
+// write sends all of f, and the rights with its first byte. It waits for room only as long as ctx lasts.
+func (c *Conn) write(ctx context.Context, f outgoing, rights []byte) (sent int, err error) {
 	stop := c.wakeWriterAt(ctx)
 	defer stop()
 	werr := c.raw.Write(func(fd uintptr) bool {
-		for sent < len(b) {
-			n, e := unix.SendmsgN(int(fd), b[sent:], rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		for len(f.first)+len(f.last) > 0 {
+			n, e := sendmsg(int(fd), f, rights)
 			switch {
 			case e == unix.EINTR:
 				continue
@@ -96,7 +124,7 @@ func (c *Conn) write(ctx context.Context, b, rights []byte) (sent int, err error
 				err = os.NewSyscallError("sendmsg", e)
 				return true
 			}
-			sent, rights = sent+n, nil
+			sent, f, rights = sent+n, f.from(n), nil
 		}
 		return true
 	})
@@ -104,6 +132,17 @@ func (c *Conn) write(ctx context.Context, b, rights []byte) (sent int, err error
 		return sent, werr
 	}
 	return sent, err
+}
+
+func sendmsg(fd int, f outgoing, rights []byte) (n int, err error) {
+	const flags = unix.MSG_NOSIGNAL | unix.MSG_DONTWAIT
+	switch {
+	case len(f.last) == 0:
+		return unix.SendmsgN(fd, f.first, rights, nil, flags)
+	case len(f.first) == 0:
+		return unix.SendmsgN(fd, f.last, rights, nil, flags)
+	}
+	return unix.SendmsgBuffers(fd, [][]byte{f.first, f.last}, rights, nil, flags)
 }
 
 // wakeWriterAt makes a write that waits for room return when ctx ends, by way of the write deadline, which belongs to
