@@ -28,6 +28,7 @@ type claim struct {
 	dependents []*claim // claims that wait, of calls that hold this one
 
 	handed []*os.File // given to children
+	held   Held       // what the caller gets, in the same piece of memory
 }
 
 // want is what a call asks for.
@@ -68,7 +69,8 @@ func (s *Set) acquireFile(ctx context.Context, w want, fileName string) (*Held, 
 	s.mu.Lock()
 	c.since = now
 	s.mu.Unlock()
-	held := &Held{Name: w.name, Path: c.path, Waited: now.Sub(c.asked), ctx: ctx, claim: c}
+	held := &c.held
+	held.Name, held.Path, held.Waited, held.ctx, held.claim = c.name, c.path, now.Sub(c.asked), ctx, c
 	if s.Logger != nil {
 		s.Logger.DebugContext(ctx, "lock acquired", "name", w.name, "path", held.Path, "shared", w.shared, "waited", held.Waited.Seconds())
 	}

@@ -8,10 +8,11 @@ import (
 
 func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Children{
-		"count": countChild,
-		"hold":  holdChild,
-		"spin":  spinChild,
-		"hot":   hotChild,
-		"order": orderChild,
+		"count":    countChild,
+		"hold":     holdChild,
+		"spin":     spinChild,
+		"handover": handoverChild,
+		"hot":      hotChild,
+		"order":    orderChild,
 	})
 }

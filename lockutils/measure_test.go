@@ -42,3 +42,12 @@ func processorTime(t testing.TB) time.Duration {
 	}
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
+
+// perRound returns the nanoseconds that one of many calls takes.
+func perRound(rounds int, call func()) float64 {
+	start := time.Now()
+	for range rounds {
+		call()
+	}
+	return float64(time.Since(start).Nanoseconds()) / float64(rounds)
+}

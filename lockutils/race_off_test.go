@@ -1,0 +1,5 @@
+//go:build !race
+
+package lockutils_test
+
+const raceDetector = false
