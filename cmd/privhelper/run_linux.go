@@ -58,30 +58,33 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 	if err != nil {
 		return complain(exitBadConfig, err.Error())
 	}
-	uid := uint32(os.Getuid())
-	if err := log.Decision(audit.Entry{PID: os.Getppid(), UID: uid, Policy: loaded.Policy.Hash(), Request: request, Verdict: v}); err != nil {
+	var account host.Account
+	var noAccount error
+	if v.Outcome == filters.Match && v.Kill == nil {
+		account, noAccount = loaded.LookupUser(v.RunAs) // an error in Oslo only: in Strict Load refuses
+	}
+	entry := audit.Entry{PID: os.Getppid(), UID: uint32(os.Getuid()), Policy: loaded.Policy.Hash(), Request: request, Verdict: v, Err: noAccount}
+	if err := log.Decision(entry); err != nil {
 		return complain(exitBadConfig, "the audit log cannot be written, so nothing runs: "+err.Error())
 	}
-	switch v.Outcome {
-	case filters.NotExecutable:
+	switch {
+	case v.Outcome == filters.NotExecutable:
 		return complain(exitNotExecutable, fmt.Sprintf("Executable not found: %s (filter match = %s)", v.Rule.Exec, v.Rule.Name))
-	case filters.Unauthorized:
+	case v.Outcome != filters.Match:
 		text := fmt.Sprintf("Unauthorized command: %s (no filter matched)", strings.Join(argv, " "))
 		if loaded.Config.Semantics == filters.Strict && len(v.Near) > 0 {
 			text += "; see: privhelper explain"
 		}
 		return complain(exitUnauthorized, text)
-	}
-	if v.Kill != nil {
-		return root.SignalProcess(v, os.Stderr)
-	}
-	account, err := loaded.LookupUser(v.RunAs)
-	if err != nil { // Oslo: Load refuses in Strict
-		bad := filters.Error{File: v.Rule.File, Line: v.Rule.Line, Msg: "run_as: " + err.Error()}
+	case noAccount != nil:
+		bad := filters.Error{File: v.Rule.File, Line: v.Rule.Line, Msg: "run_as: " + noAccount.Error()}
 		return complain(exitBadConfig, bad.Error())
+	case v.Kill != nil:
+		return root.SignalProcess(v, os.Stderr)
 	}
 	code, err := execute(loaded, v, account)
 	if err != nil {
+		_ = log.NotStarted(entry, err) // the decision stands there already, and this one changes nothing
 		return complain(exitNotExecutable, err.Error())
 	}
 	return code
