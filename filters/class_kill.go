@@ -144,12 +144,12 @@ func (k *kill) matchProcess(q *query, pid string, args []string, out *found) boo
 func processID(s string) (int, error) {
 	for i := 0; i < len(s); i++ {
 		if s[i] < '0' || s[i] > '9' {
-			return 0, fmt.Errorf("%q is not a process id", s)
+			return 0, fmt.Errorf("%.20q is not a process id", s)
 		}
 	}
 	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil || n <= 1 {
-		return 0, fmt.Errorf("%q is not the id of a process that may be signalled", s)
+	if err != nil || n <= 1 || len(s) > 10 { // the rest would be zeros, and thousands of them int() refuses
+		return 0, fmt.Errorf("%.20q is not the id of a process that may be signalled", s)
 	}
 	return int(n), nil
 }

@@ -110,9 +110,8 @@ func (k *regExp) deviation(pattern, arg string) Deviation {
 // loose reports whether Oslo accepted an argument that the whole pattern does not match.
 func (k *regExp) loose(r *Rule, args []string) bool {
 	for i, text := range r.Args {
-		if !strings.Contains(text, "|") && !strings.HasSuffix(args[i], "\n") && !strings.HasSuffix(text, `\`) &&
-			!strings.Contains(text, "(?x") {
-			continue // anchored by the $ that rootwrap adds
+		if !strings.ContainsAny(text, "|#") && !strings.Contains(args[i], "\n") && !strings.HasSuffix(text, `\`) {
+			continue // anchored by the $ that rootwrap adds: no alternative, no comment and no escape takes it
 		}
 		if p, err := pyre.Compile(text, pyre.Whole); err != nil || !p.Match(args[i]) {
 			return true

@@ -40,6 +40,8 @@ ovs-ofctl: CommandFilter, ovs-ofctl, root
 // more are rules for what neutron's policy has no use for.
 const more = `
 alt: RegExpFilter, alt, root, alt, foo|bar
+lines: RegExpFilter, lines, root, lines, (?m)x
+verbose: RegExpFilter, verbose, root, verbose, (?ix)x #
 look: RegExpFilter, look, root, look, /etc/(?!\.\.).*
 images: PathFilter, qemu-img, root, info, /var/lib/images
 lvs: EnvFilter, env, root, LC_ALL=C, LVM_DIR=, lvs
@@ -124,6 +126,10 @@ func TestDeviations(t *testing.T) {
 		{"alt bar", "/usr/sbin/alt bar", ""},
 		{"alt fooXYZ", "", filters.RegexpAnchor},
 		{"alt bar␤", "", filters.RegexpAnchor},
+		{"lines x", "/usr/sbin/lines x", ""},
+		{"lines x␤evil", "", filters.RegexpAnchor},
+		{"verbose X", "/usr/sbin/verbose X", ""},
+		{"verbose xevil", "", filters.RegexpAnchor},
 		{"sleep 5", "/usr/sbin/sleep 5", ""},
 		{"sleep 5␤", "", filters.RegexpAnchor},
 		{"look /etc/a", "/usr/sbin/look /etc/a", ""},
@@ -224,6 +230,34 @@ func TestRequestEnv(t *testing.T) {
 		v := p.Decide(&fake{}, test.r)
 		if (v.Outcome == filters.Match) != test.want || !test.want && len(v.Near) == 0 && test.name != "none allowed" {
 			t.Errorf("%s: %v %+v", test.name, v.Outcome, v.Near)
+		}
+	}
+}
+
+// TestPid: Oslo reads a process id as Python's int() does, Strict as kill(1) would.
+func TestPid(t *testing.T) {
+	m := &fake{programs: map[int]string{4711: "/usr/sbin/a"}}
+	const rule = "k: KillFilter, root, /usr/sbin/a, -9\n"
+	strict, _, err := policy(filters.Strict, rule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oslo, _, err := policy(filters.Oslo, rule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pid, want := range map[string][2]bool{ // Strict, Oslo
+		"4711": {true, true}, "04711": {true, true},
+		"+4711": {false, true}, " 4711": {false, true}, "4711\n": {false, true}, "4_711": {false, true}, "4７11": {false, true},
+		"\u30004711": {false, true}, "4711\u0085": {false, true}, "\v4711\f": {false, true},
+		"\x1c4711": {}, "\x1f٤711": {}, "4711\x1d": {}, "- 4711": {}, "+\u30004711": {}, "4__711": {}, "_4711": {}, "4711_": {}, "0x1267": {}, "4711.0": {},
+		"-4711": {}, "": {}, "4711/": {}, "\ufeff4711": {}, "٤٧١١": {false, true}, "²": {}, strings.Repeat("0", 4300) + "4711": {},
+	} {
+		for i, p := range []*filters.Policy{strict, oslo} {
+			v := p.Decide(m, filters.Request{Argv: []string{"kill", "-9", pid}})
+			if got := v.Outcome == filters.Match; got != want[i] {
+				t.Errorf("%v: pid %.20q: %t, want %t", p.Semantics(), pid, got, want[i])
+			}
 		}
 	}
 }

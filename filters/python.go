@@ -87,7 +87,7 @@ const maxIntDigits = 4300
 // pyInt is int(s): white space around, a sign, digits of any script, single underscores between digits. What does not
 // fit an int64 is cut off at its bounds; no process and no limit is that large.
 func pyInt(s string) (int64, bool) {
-	s = strip(s)
+	s = strings.TrimFunc(s, unicode.IsSpace) // without the four separators of pySpace
 	negative := strings.HasPrefix(s, "-")
 	if negative || strings.HasPrefix(s, "+") {
 		s = s[1:]
