@@ -81,6 +81,9 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
+	if err := endWithPeer(conn); err != nil {
+		return err
+	}
 	return d.serve(context.Background(), conn, hello)
 }
 
