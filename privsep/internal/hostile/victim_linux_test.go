@@ -1,0 +1,380 @@
+package hostile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/privsep/internal/strict"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+const (
+	// patience bounds how long a test that hangs hangs.
+	patience = 60 * time.Second
+	// growth is the promise: kilobytes that nonsense makes a helper grow by.
+	growth = 16 << 10
+)
+
+// A victim is a root helper, and the socket of a client that means it no good.
+type victim struct {
+	t      testing.TB
+	cmd    *exec.Cmd
+	fd     int      // blocking
+	stderr *os.File // to be read
+	filled int      // bytes that stand in it since the start
+	idle   int      // resident, in kilobytes
+	before looks
+	nextID uint64
+}
+
+// startHelper starts a helper on one end of a socketpair and returns the other. It is root's, or root's of a user
+// namespace.
+func startHelper(t testing.TB, stderr *os.File) (*exec.Cmd, int) {
+	t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startHelperOn(t, fds[0], stderr), fds[1]
+}
+
+// startHelperOn starts a helper on a socket, which it closes here.
+func startHelperOn(t testing.TB, socket int, stderr *os.File) *exec.Cmd {
+	t.Helper()
+	theirs := os.NewFile(uintptr(socket), "helper")
+	defer theirs.Close()
+	cmd := testenv.Child(t, "helper")
+	cmd.Stdin, cmd.Stderr = theirs, stderr
+	if os.Geteuid() != 0 {
+		testenv.InUserNamespace(t, cmd)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// attack starts a helper and takes its HELLO. What the helper writes at its end finds its standard error full, so that it
+// can be looked at before it is gone.
+func attack(t testing.TB) *victim {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &victim{t: t, stderr: r, nextID: 1 << 32}
+	v.fill(w)
+	v.cmd, v.fd = startHelper(t, w)
+	w.Close()
+	t.Cleanup(func() {
+		unix.Close(v.fd)
+		v.cmd.Process.Kill()
+		v.cmd.Wait()
+		r.Close()
+	})
+	if m := v.receive(); m.kind != wire.TypeHello {
+		t.Fatalf("the first message is %v", m.kind)
+	}
+	for range 20 { // what is made once has been made
+		v.call("target.add", 0, add2)
+		v.answer(wire.TypeReturn)
+	}
+	v.before = v.look()
+	v.idle = v.resident("VmRSS")
+	return v
+}
+
+func (v *victim) fill(w *os.File) {
+	raw, err := w.SyscallConn()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 4096)
+		for {
+			n, err := unix.Write(int(fd), make([]byte, 4096))
+			if err != nil {
+				return // EAGAIN: os.Pipe's are non-blocking here, and blocking for the helper
+			}
+			v.filled += n
+		}
+	})
+	w.Fd() // blocking from now on
+}
+
+func (v *victim) resident(line string) int {
+	v.t.Helper()
+	kb, err := memory(v.cmd.Process.Pid, line)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return kb
+}
+
+// send writes all of b, and passes descriptors with its first byte.
+func (v *victim) send(b []byte, fds ...int) {
+	v.t.Helper()
+	for len(b) > 0 {
+		var rights []byte
+		if len(fds) > 0 {
+			rights = unix.UnixRights(fds...)
+		}
+		n, err := unix.SendmsgN(v.fd, b, rights, nil, unix.MSG_NOSIGNAL)
+		if err != nil {
+			if err != unix.EPIPE && err != unix.ECONNRESET { // the helper may end us before we are through
+				v.t.Error(err) // not Fatal: floods are sent by a goroutine of their own
+			}
+			return
+		}
+		b, fds = b[n:], nil
+	}
+}
+
+// press writes as much of b as the helper takes until it takes no more, and returns the rest.
+func (v *victim) press(b []byte) (rest []byte) {
+	v.t.Helper()
+	for len(b) > 0 {
+		n, err := unix.SendmsgN(v.fd, b, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		if err == unix.EAGAIN {
+			if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(v.fd), Events: unix.POLLOUT}}, 300); n == 0 {
+				return b
+			}
+			continue
+		}
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// frame is a message with the length that it has, from its elements.
+func frame(write func(*strict.Writer)) []byte {
+	w := strict.Writer{Buf: make([]byte, 4)}
+	write(&w)
+	binary.BigEndian.PutUint32(w.Buf, uint32(len(w.Buf)-4))
+	return w.Buf
+}
+
+func callFrame(id uint64, entrypoint string, timeout time.Duration, descriptors int, args []byte) []byte {
+	return frame(func(w *strict.Writer) {
+		w.Array(6)
+		w.Uint(uint64(wire.TypeCall))
+		w.Uint(uint64(descriptors))
+		w.Uint(id)
+		w.String(entrypoint)
+		w.Uint(uint64(timeout))
+		w.Raw(args)
+	})
+}
+
+func simple(kind wire.Type, numbers ...uint64) []byte {
+	return frame(func(w *strict.Writer) {
+		w.Array(2 + len(numbers))
+		w.Uint(uint64(kind))
+		w.Uint(0)
+		for _, n := range numbers {
+			w.Uint(n)
+		}
+	})
+}
+
+var add2 = []byte{0x92, 1, 2}
+
+// call sends a call with an id of its own.
+func (v *victim) call(entrypoint string, timeout time.Duration, args []byte, fds ...int) (id uint64) {
+	v.t.Helper()
+	v.nextID++
+	v.send(callFrame(v.nextID, entrypoint, timeout, len(fds), args), fds...)
+	return v.nextID
+}
+
+// message is what came from the helper.
+type message struct {
+	kind wire.Type
+	id   uint64 // of a RET or ERR
+	code string // of an ERR
+	body []byte // of a RET
+	err  error  // io.EOF: the end
+}
+
+// receive reads one message. Descriptors are not asked for, so none are installed.
+func (v *victim) receive() (m message) {
+	v.t.Helper()
+	payload, err := v.payload()
+	if err != nil {
+		return message{err: err}
+	}
+	r := strict.NewReader(payload).Within(strict.Limits{Elements: len(payload)})
+	_, err = r.Array()
+	kind, err1 := r.Uint(255)
+	_, err2 := r.Uint(253)
+	m.kind = wire.Type(kind)
+	if err := errors.Join(err, err1, err2); err != nil {
+		v.t.Fatal(err)
+	}
+	switch m.kind {
+	case wire.TypeReturn:
+		m.id, err1 = r.Uint(1<<64 - 1)
+		m.body, err2 = r.Value()
+	case wire.TypeError:
+		m.id, err1 = r.Uint(1<<64 - 1)
+		m.code, err2 = r.String(200)
+	}
+	if err := errors.Join(err1, err2); err != nil {
+		v.t.Fatal(err)
+	}
+	return m
+}
+
+func (v *victim) payload() ([]byte, error) {
+	head := make([]byte, 4)
+	if err := v.read(head); err != nil {
+		return nil, err
+	}
+	b := make([]byte, binary.BigEndian.Uint32(head))
+	return b, v.read(b)
+}
+
+func (v *victim) read(b []byte) error {
+	v.t.Helper()
+	for len(b) > 0 {
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(v.fd), Events: unix.POLLIN}}, int(patience/time.Millisecond)); n == 0 {
+			v.t.Fatalf("the helper says nothing within %v", patience)
+		}
+		n, err := unix.Read(v.fd, b)
+		if n == 0 || err == unix.ECONNRESET { // it went with bytes of ours unread
+			return io.EOF
+		}
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// answer wants the next message to be of this type.
+func (v *victim) answer(kind wire.Type) message {
+	v.t.Helper()
+	m := v.receive()
+	if m.kind != kind || m.err != nil {
+		v.t.Fatalf("%+v where %v belongs", m, kind)
+	}
+	return m
+}
+
+// until reads on to the answer of one call, and counts those of others by their code ("" is a RET).
+func (v *victim) until(id uint64) (last message, others map[string]int) {
+	v.t.Helper()
+	others = map[string]int{}
+	for {
+		m := v.receive()
+		if m.err != nil {
+			v.t.Fatalf("%v where the answer to a call belongs: %s", m.err, v.complaint())
+		}
+		if m.kind != wire.TypeReturn && m.kind != wire.TypeError {
+			continue
+		}
+		if m.id == id {
+			return m, others
+		}
+		others[m.code]++
+	}
+}
+
+// look asks the helper what it has open.
+func (v *victim) look() (l looks) {
+	v.t.Helper()
+	m, _ := v.until(v.call("target.look", 0, []byte{0x80}))
+	r := strict.NewReader(m.body)
+	n, err := r.Map()
+	for range n {
+		name, err1 := r.String(20)
+		count, err2 := r.Uint(1 << 30)
+		err = errors.Join(err, err1, err2)
+		switch name {
+		case "Files":
+			l.Files = int(count)
+		case "Routines":
+			l.Routines = int(count)
+		}
+	}
+	if err != nil {
+		v.t.Fatalf("%v: %+v", err, m)
+	}
+	return l
+}
+
+// complaint is what the helper wrote to its standard error until it ended.
+func (v *victim) complaint() string {
+	v.t.Helper()
+	if err := v.stderr.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		v.t.Fatal(err)
+	}
+	b, err := io.ReadAll(v.stderr)
+	if err != nil {
+		v.t.Fatalf("%v: %s", err, bytes.Trim(b, "\x00"))
+	}
+	return string(b[min(v.filled, len(b)):])
+}
+
+// ended waits for the helper's end, which is by this reason and no other, said in one line.
+func (v *victim) ended(reason string) {
+	v.t.Helper()
+	for {
+		m := v.receive()
+		if m.err != nil {
+			break
+		}
+		if m.kind == wire.TypeReturn || m.kind == wire.TypeError {
+			v.t.Errorf("an answer before the end: %+v", m)
+		}
+	}
+	v.grown()
+	text := v.complaint()
+	_ = v.cmd.Wait()
+	if !strings.Contains(text, reason) || strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") || len(text) > 500 {
+		v.t.Errorf("the helper's last words are not one line that says %q: %.2000q", reason, text)
+	}
+	if code := v.cmd.ProcessState.ExitCode(); code <= 0 {
+		v.t.Errorf("the helper ended with %v", v.cmd.ProcessState)
+	}
+}
+
+// lives wants the helper to serve on, with no more open than before.
+func (v *victim) lives() {
+	v.t.Helper()
+	var now looks
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if now = v.look(); now.Files <= v.before.Files && now.Routines <= v.before.Routines+2 {
+			break
+		}
+		if time.Now().After(end) {
+			v.t.Errorf("before %+v, after %+v", v.before, now)
+			break
+		}
+	}
+	v.grown()
+}
+
+// grown holds the helper's peak against what it had when it was idle.
+func (v *victim) grown() {
+	v.t.Helper()
+	kb := v.resident("VmHWM") - v.idle
+	if kb >= growth && !raceEnabled {
+		v.t.Errorf("the helper grew by %d kB from %d", kb, v.idle)
+	}
+	v.t.Logf("grew by %d kB from %d", kb, v.idle)
+}
