@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/internal/mask"
 	"github.com/privhelper/privhelper/internal/pyjson"
 )
 
@@ -22,16 +24,18 @@ const (
 // line renders an entry, without the newline. key and result open it.
 func (e Entry) line(key, result string, now time.Time) []byte {
 	v := e.Verdict
-	var m masker
-	argv, env := m.list(e.Request.Argv), m.list(e.Request.Env)
+	var names mask.Masker
+	argv, cut := first(e.Request.Argv, maxArgv)
+	shown := names.Args(argv)
+	values := mask.New(secrets(argv, shown)...)
 	o := object{}
 	o.String("time", now.UTC().Format(time.RFC3339Nano))
 	o.String(key, result)
 	o.Int("client_uid", int64(e.UID))
 	o.Int("client_pid", int64(e.PID))
-	o.list("argv", argv, maxArgv)
-	if len(env) > 0 {
-		o.list("env", env, maxEnv)
+	o.list("argv", e.Request.Argv, names.Args, maxArgv)
+	if len(e.Request.Env) > 0 {
+		o.list("env", e.Request.Env, names.Env, maxEnv)
 	}
 	if e.Request.Dir != "" {
 		o.text("dir", e.Request.Dir)
@@ -43,22 +47,45 @@ func (e Entry) line(key, result string, now time.Time) []byte {
 		o.text("run_as", v.RunAs)
 	}
 	if v.Outcome == filters.Match {
-		o.list("command", m.list(v.Command()), maxCommand)
+		o.list("command", v.Command(), values.Args, maxCommand)
 		if len(v.Env) > 0 {
-			o.list("command_env", m.list(v.Env), maxEnv)
+			o.list("command_env", v.Env, values.Env, maxEnv)
 		}
 	}
 	if len(v.Unsafe) > 0 {
 		o.Strings("unsafe", v.Unsafe)
 	}
+	// Both quote arguments. In those that were cut nobody has looked for secrets.
+	quote := func(key, text string) {
+		if cut == 0 {
+			o.text(key, values.Text(text))
+		}
+	}
 	if len(v.Near) > 0 {
-		o.text("reason", m.text(v.Near[0].Reason))
+		quote("reason", v.Near[0].Reason)
 	}
 	if e.Err != nil {
-		o.text("error", m.text(e.Err.Error()))
+		quote("error", e.Err.Error())
 	}
 	o.String("policy", e.Policy)
 	return o.End()
+}
+
+// maxSecrets bounds the work that one request can ask for.
+const maxSecrets = 32
+
+// secrets returns what is masked in a command line: between what the two have in common at either end.
+func secrets(argv, masked []string) (found []string) {
+	for i, s := range masked {
+		if s == argv[i] || len(found) == maxSecrets {
+			continue
+		}
+		from, to := strings.Index(s, mask.Masked), strings.LastIndex(s, mask.Masked)
+		if end := len(argv[i]) - (len(s) - to - len(mask.Masked)); from >= 0 && from+3 <= end && end <= len(argv[i]) {
+			found = append(found, argv[i][from:end]) // a shorter one would be found everywhere
+		}
+	}
+	return found
 }
 
 // object is a pyjson.Object whose longer values have bounds.
@@ -69,27 +96,43 @@ func (o *object) text(key, value string) {
 	o.String(key, kept)
 }
 
-// list adds the strings that fit into limit bytes, the last of them in part, and KEY_cut: how many bytes of the strings
-// are left out.
-func (o *object) list(key string, list []string, limit int) {
-	kept, left := make([]string, 0, min(len(list), limit)), 0
-	for _, s := range list {
-		if limit <= 0 {
-			left += len(s)
-			continue
-		}
-		head, missing := cut(s, limit)
-		kept, left = append(kept, head), left+missing
-		limit -= len(pyjson.String(nil, head)) + len(", ")
-		if missing > 0 {
-			limit = 0
+// list adds the strings that fit into limit bytes, masked, the last of them in part. If any byte is left out it adds
+// KEY_cut, how many, and KEY_count, how many strings there were.
+func (o *object) list(key string, list []string, masked func([]string) []string, limit int) {
+	head, left := first(list, limit)
+	shown := masked(head)
+	kept := make([]string, 0, len(shown))
+	for _, s := range shown {
+		part, missing := cut(s, limit)
+		left += missing
+		kept = append(kept, part)
+		if limit -= len(pyjson.String(nil, part)) + len(", "); missing > 0 || limit <= 0 {
+			break
 		}
 	}
+	for _, s := range shown[len(kept):] {
+		left += len(s)
+	}
 	o.Strings(key, kept)
-	if missing := len(list) - len(kept); missing > 0 || left > 0 {
+	if left > 0 || len(kept) < len(list) {
 		o.Int(key+"_cut", int64(left))
 		o.Int(key+"_count", int64(len(list)))
 	}
+}
+
+// first returns the strings that could fit into limit bytes, each with its quotes and comma, the last of them cut, and
+// how many bytes follow. Only these are masked: that takes a time which grows faster than a long request.
+func first(list []string, limit int) (head []string, left int) {
+	for _, s := range list {
+		n := min(len(s), limit)
+		if n > 0 || len(s) == 0 && limit > 0 {
+			head = append(head, s[:n])
+		}
+		left += len(s) - n
+		limit -= n + len(`"", `)
+		limit = max(limit, 0)
+	}
+	return head, left
 }
 
 // cut returns the longest head of s whose escaped form has at most limit bytes, and how many bytes follow it.
