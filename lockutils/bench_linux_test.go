@@ -169,7 +169,7 @@ func TestKeysAreQuick(t *testing.T) {
 	var k lockutils.Keys
 	best := 1e12
 	ctx := t.Context()
-	for range 20 {
+	for turn := 0; turn < 20 || turn < 200 && best > 150; turn++ {
 		best = min(best, perRound(100_000, func() {
 			held, err := k.Lock(ctx, "bridge")
 			if err == nil {

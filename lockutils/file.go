@@ -1,9 +1,6 @@
 package lockutils
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // file is one lock file as this process uses it: who is in line for it, and who waits for it in the kernel. Set.mu
 // guards it. It exists while somebody uses it.
@@ -56,10 +53,7 @@ func (s *Set) drop(f *file) {
 	}
 	delete(s.files, f.name)
 	s.spare = f
-	if shrinks(len(s.files), s.widest) {
-		s.files = maps.Clone(s.files)
-		s.widest = len(s.files)
-	}
+	s.files, s.widest = shrink(s.files, s.widest)
 }
 
 // forget takes c out of the file's claims and passes its turn on. The caller holds mu.

@@ -123,12 +123,16 @@ func (k *Keys) leave(e *key, t *turn) {
 	if e.name = ""; len(k.spare) < maxSpare {
 		k.spare = append(k.spare, e)
 	}
-	if shrinks(len(k.used), k.widest) {
-		k.used = maps.Clone(k.used)
-		k.widest = len(k.used)
-	}
+	k.used, k.widest = shrink(k.used, k.widest)
 }
 
-// shrinks reports whether a map that once held widest names should be made anew: a Go map keeps the room of its widest
-// time.
-func shrinks(now, widest int) bool { return widest > 1024 && now < widest/8 }
+// shrink returns the map, or a smaller one with the same entries when it was once far wider, and its new width: a Go map
+// keeps the room of its widest time, and so does maps.Clone of it.
+func shrink[V any](m map[string]V, widest int) (map[string]V, int) {
+	if widest <= 1024 || len(m) >= widest/8 {
+		return m, widest
+	}
+	small := make(map[string]V, len(m))
+	maps.Copy(small, m)
+	return small, len(m)
+}

@@ -10,6 +10,7 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Children{
 		"count":    countChild,
 		"hold":     holdChild,
+		"others":   othersChild,
 		"spin":     spinChild,
 		"handover": handoverChild,
 		"hot":      hotChild,

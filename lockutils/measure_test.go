@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -50,4 +51,18 @@ func perRound(rounds int, call func()) float64 {
 		call()
 	}
 	return float64(time.Since(start).Nanoseconds()) / float64(rounds)
+}
+
+// goroutinesIn counts the goroutines that are in a function and blocked there.
+func goroutinesIn(function string) int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	n := 0
+	for g := range strings.SplitSeq(string(stacks), "\n\n") {
+		head, _, _ := strings.Cut(g, "\n")
+		if strings.Contains(head, "[select") && strings.Contains(g, function+"(") {
+			n++
+		}
+	}
+	return n
 }
