@@ -18,7 +18,7 @@ var base string
 
 // programs are what the test binary is where it is called by their names: commands for policies to allow, and a service.
 // A RegExpFilter's command goes by the name that it was called by.
-var programs = map[string]func(args []string) error{"probe": probe, "probe-as-nobody": probe, "catch": catch, "report": report, "service": service}
+var programs = map[string]func(args []string) error{"probe": probe, "probe-as-nobody": probe, "catch": catch, "report": report, "tell": tell, "tell-as-nobody": tell, "tell-as-ids": tell, "service": service}
 
 func TestMain(m *testing.M) {
 	if program := programs[filepath.Base(os.Args[0])]; program != nil {
@@ -74,7 +74,7 @@ func installPrograms() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"probe", "catch", "report", "service"} {
+	for _, name := range []string{"probe", "catch", "report", "tell", "service"} {
 		if err := os.WriteFile(filepath.Join(base, "bin", name), text, 0o755); err != nil {
 			return err
 		}
