@@ -39,7 +39,7 @@ type Config struct {
 	RlimitNofile    int           // open files
 	HasRlimitNofile bool          // false: RlimitNofile is the default
 
-	lines map[string]int // where each option stands
+	Lines map[string]int // where each option stands, for messages
 	sum   [sha256.Size]byte
 }
 
@@ -49,6 +49,12 @@ var facilities = []string{
 	"solaris-cron", "syslog", "user", "uucp", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
 	"local7",
 }
+
+// priorities by their numbers, and the facilities of these.
+var (
+	priorities         = []string{"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"}
+	priorityFacilities = []string{"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news"}
+)
 
 // levels are the names that Python's logging knows.
 var levels = []string{"CRITICAL", "FATAL", "ERROR", "WARN", "WARNING", "INFO", "DEBUG", "NOTSET"}
@@ -66,7 +72,7 @@ func ParseConfig(file string, text []byte, own bool) (Config, []Warning, error) 
 	}
 	c := Config{
 		File: file, SyslogFacility: "syslog", SyslogLevel: "ERROR", DaemonTimeout: 600 * time.Second, RlimitNofile: 1024,
-		ExecDirs: strings.Split(DefaultPath, ":"), lines: make(map[string]int), sum: sha256.Sum256(text),
+		ExecDirs: strings.Split(DefaultPath, ":"), Lines: make(map[string]int), sum: sha256.Sum256(text),
 	}
 	var warnings []Warning
 	unknown := func(line int, msg string) error {
@@ -85,7 +91,7 @@ func ParseConfig(file string, text []byte, own bool) (Config, []Warning, error) 
 		return Config{}, nil, &Error{File: file, Msg: "has no filters_path: write the folders of the policy files into [DEFAULT]"}
 	}
 	for _, it := range doc.defaults.items {
-		c.lines[it.name] = it.line
+		c.Lines[it.name] = it.line
 		known, err := c.set(it)
 		if err != nil {
 			return Config{}, nil, &Error{File: file, Line: it.line, Msg: err.Error(), Value: true}
@@ -171,16 +177,24 @@ func parseInt(value string) (int64, error) {
 	return n, nil
 }
 
-// parseFacility takes the names of facilities and, as rootwrap does, those of SysLogHandler's constants.
+// parseFacility takes the names of facilities and, as rootwrap does, those of SysLogHandler's constants. Of these the
+// priorities are numbers as well, and so name the first facilities.
 func parseFacility(value string) (string, error) {
-	name := value
-	if rest, ok := strings.CutPrefix(value, "LOG_"); ok && rest == strings.ToUpper(rest) {
-		name = strings.ToLower(rest)
+	if slices.Contains(facilities, value) {
+		return value, nil
 	}
-	if !slices.Contains(facilities, name) {
-		return "", fmt.Errorf("Unexpected syslog_log_facility: %s", value)
+	constant, ok := strings.CutPrefix(value, "LOG_")
+	name := strings.ToLower(constant)
+	switch i := slices.Index(priorities, name); {
+	case !ok || constant != strings.ToUpper(constant):
+	case i >= 0:
+		return priorityFacilities[i], nil
+	case name == "solcron":
+		return "solaris-cron", nil
+	case name != "solaris-cron" && slices.Contains(facilities, name):
+		return name, nil
 	}
-	return name, nil
+	return "", fmt.Errorf("Unexpected syslog_log_facility: %s", value)
 }
 
 // validate refuses folders that are not absolute paths: relative ones would be looked for below the caller's working
@@ -193,7 +207,7 @@ func (c *Config) validate() error {
 		for _, dir := range dirs {
 			if !isAbs(dir) {
 				return &Error{
-					File: c.File, Line: c.lines[option], Deviation: FileTrust, Value: true,
+					File: c.File, Line: c.Lines[option], Deviation: FileTrust, Value: true,
 					Msg: fmt.Sprintf("%s: %q is not an absolute path (white space around commas counts)", option, dir),
 				}
 			}

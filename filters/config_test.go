@@ -120,3 +120,17 @@ func TestSemantics(t *testing.T) {
 		}
 	}
 }
+
+// TestFacilities: the names of facilities, and the constants that Python's SysLogHandler has for them.
+func TestFacilities(t *testing.T) {
+	for value, want := range map[string]string{
+		"auth": "auth", "LOG_AUTHPRIV": "authpriv", "local7": "local7", "LOG_LOCAL0": "local0", "LOG_SECURITY": "security",
+		"solaris-cron": "solaris-cron", "LOG_SOLCRON": "solaris-cron", "LOG_SOLARIS-CRON": "", "solcron": "",
+		"LOG_EMERG": "kern", "LOG_DEBUG": "news", "emerg": "", "LOG_": "", "log_auth": "", "LOG_auth": "", "AUTH": "", "": "",
+	} {
+		c, _, err := filters.ParseConfig("r.conf", []byte("[DEFAULT]\nfilters_path=/x\nsyslog_log_facility="+value+"\n"), false)
+		if (err == nil) != (want != "") || c.SyslogFacility != want {
+			t.Errorf("%s is %q, %v; want %q", value, c.SyslogFacility, err, want)
+		}
+	}
+}

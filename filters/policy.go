@@ -55,7 +55,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files)}
 	for _, dir := range cfg.ExecDirs {
 		if !isAbs(dir) {
-			b.warn(cfg.File, cfg.lines["exec_dirs"], fmt.Sprintf("exec_dirs: %q is not an absolute path and is left out", dir))
+			b.warn(cfg.File, cfg.Lines["exec_dirs"], fmt.Sprintf("exec_dirs: %q is not an absolute path and is left out", dir))
 			continue
 		}
 		p.execDirs = append(p.execDirs, dir)
@@ -93,7 +93,7 @@ func (b *builder) file(f Source) ([]*Rule, error) {
 	}
 	own := doc.byName[filtersSection]
 	if own == nil {
-		return nil, &Error{File: f.File, Msg: "has no section [Filters]"}
+		return nil, &Error{File: f.File, Line: 1, Msg: "has no section [Filters]"}
 	}
 	items := withDefaults(&doc.defaults, own)
 	made := make([]Rule, len(items))

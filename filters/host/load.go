@@ -146,7 +146,7 @@ func (l *Loaded) trustedGroups() ([]uint32, error) {
 	for _, name := range l.Config.TrustedGroups {
 		gid, err := l.accounts.group(name)
 		if err != nil {
-			return nil, &filters.Error{File: l.Config.File, Msg: "trusted_groups: " + err.Error(), Value: true}
+			return nil, &filters.Error{File: l.Config.File, Line: l.Config.Lines["trusted_groups"], Msg: "trusted_groups: " + err.Error(), Value: true}
 		}
 		gids = append(gids, gid)
 	}
@@ -157,7 +157,7 @@ func (l *Loaded) trustedGroups() ([]uint32, error) {
 // is left out, as rootwrap does; published configurations name several.
 func (l *Loaded) folder(sources []filters.Source, path string, rules trust.Rules) ([]filters.Source, error) {
 	warn := func(format string, args ...any) {
-		l.Warnings = append(l.Warnings, filters.Warning{File: l.Config.File, Msg: fmt.Sprintf(format, args...)})
+		l.Warnings = append(l.Warnings, filters.Warning{File: l.Config.File, Line: l.Config.Lines["filters_path"], Msg: fmt.Sprintf(format, args...)})
 	}
 	strict := l.Config.Semantics == filters.Strict
 	if !filepath.IsAbs(path) {

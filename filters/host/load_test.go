@@ -111,7 +111,7 @@ func TestLoad(t *testing.T) {
 		{"large", func(t *testing.T, dir string) { write(t, dir+"/f.d/p.filters", strings.Repeat("#\n", 1<<19)+"#") }, "is larger than", "is larger than"},
 		{"other name", func(t *testing.T, dir string) { write(t, dir+"/f.d/README", "no rules") }, "", "README:1: "},
 		{"hidden", func(t *testing.T, dir string) { write(t, dir+"/f.d/.x.filters", "no rules") }, "", ""},
-		{"no section", func(t *testing.T, dir string) { write(t, dir+"/f.d/p.filters", "") }, "p.filters: has no section [Filters]", "has no section [Filters]"},
+		{"no section", func(t *testing.T, dir string) { write(t, dir+"/f.d/p.filters", "") }, "p.filters:1: has no section [Filters]", "has no section [Filters]"},
 		{"folder is a file", func(t *testing.T, dir string) {
 			must(t, os.RemoveAll(dir+"/f.d"))
 			write(t, dir+"/f.d", rule)
@@ -120,7 +120,7 @@ func TestLoad(t *testing.T) {
 			text, err := os.ReadFile(dir + "/r.conf")
 			must(t, err)
 			write(t, dir+"/r.conf", string(text)+"trusted_groups = no_such_group_x\n")
-		}, `group "no_such_group_x" is not in /etc/group`, "is not in /etc/group"},
+		}, `r.conf:4: trusted_groups: group "no_such_group_x" is not in /etc/group`, "r.conf:4: "},
 	} {
 		for semantics, want := range map[string]string{"strict": test.strict, "oslo": test.oslo} {
 			t.Run(test.name+"/"+semantics, func(t *testing.T) {
