@@ -58,7 +58,7 @@ func (c Cmd) Begin(ctx context.Context) (*Attempt, error) {
 		return nil, a.fail(StageStart, err)
 	}
 	if ctx.Err() != nil {
-		return nil, a.fail(StageDeadline, context.Cause(ctx))
+		return nil, a.fail(StageDeadline, ended(ctx))
 	}
 	if c.Timeout > 0 {
 		a.Context, a.cancel = context.WithTimeout(ctx, c.Timeout)
@@ -103,6 +103,14 @@ func (c *Cmd) validate() error {
 		return invalid("with KeepTerminal the command's process group is the caller's own")
 	}
 	return nil
+}
+
+// ended is why the context has ended, with the cause that its owner gave.
+func ended(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		return fmt.Errorf("%w: %w", ctx.Err(), cause)
+	}
+	return ctx.Err()
 }
 
 // Input returns a reader for this attempt's standard input, or nil where there is none to copy: Stdin is the Runner's to

@@ -68,11 +68,7 @@ func (e *ExecError) Is(target error) bool {
 // Error is one line: the command, what failed, and the end of what it said.
 func (e *ExecError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "run %s: ", Quote(e.Args))
-	if e.Stage != StageWait {
-		fmt.Fprintf(&b, "%s: ", e.Stage)
-	}
-	b.WriteString(e.Err.Error())
+	fmt.Fprintf(&b, "run %s: %v", Quote(e.Args), e.Err)
 	if e.Attempt > 1 {
 		fmt.Fprintf(&b, " (attempt %d)", e.Attempt)
 	}

@@ -13,8 +13,7 @@ import (
 type running struct {
 	a       *Attempt
 	process *os.Process
-	pidfd   *os.File // in Go's poller, so that no thread waits and every wait can be given up
-	fd      int      // its number: Fd would take it out of the poller
+	pidfd   *pidfd
 	streams streams
 	reach   reach
 
@@ -46,7 +45,7 @@ func runLocal(a *Attempt) (Result, error) {
 	} else {
 		r.streams.drain(a)
 	}
-	dead := r.waitDead()
+	dead := r.pidfd.wait()
 	close(r.ended)
 	if !keep() {
 		<-r.stopped
@@ -63,30 +62,16 @@ func (r *running) drainBriefly() (left []int) {
 		r.streams.drain(r.a)
 		close(eof)
 	}()
-	if r.waitDead() {
+	if r.pidfd.wait() {
 		select {
 		case <-eof:
 		case <-time.After(r.a.cmd.Drain):
-			left = r.streams.holders()
+			left = r.streams.holders(r.process.Pid)
 			r.streams.giveUp(time.Now())
 		}
 	}
 	<-eof
 	return left
-}
-
-// waitDead waits until the main process can be reaped, and reports whether it can: not, when stop has given up.
-func (r *running) waitDead() bool {
-	conn, err := r.pidfd.SyscallConn()
-	if err != nil {
-		return false
-	}
-	dead := false
-	err = conn.Read(func(fd uintptr) bool {
-		dead = isDead(int(fd))
-		return dead
-	})
-	return dead && err == nil
 }
 
 // killTime bounds how long Run goes on after the grace.
@@ -99,8 +84,8 @@ func (r *running) stop() {
 		return
 	default:
 	}
-	r.struck, r.first = true, isDead(r.fd)
-	gone := func() bool { return isDead(r.fd) && r.reach.gone() }
+	r.struck, r.first = true, r.pidfd.dead(0)
+	gone := func() bool { return r.pidfd.dead(0) && r.reach.gone() }
 	if grace := r.a.cmd.Stop.grace(); grace > 0 {
 		r.reach.ask(r.a.cmd.Stop.signal())
 		within(time.Now().Add(grace), gone)
@@ -111,13 +96,13 @@ func (r *running) stop() {
 		within(until, gone)
 	}
 	r.left = r.reach.left()
-	r.streams.giveUp(time.Now().Add(20 * time.Millisecond)) // what is in the pipes is read until then
 	select {
 	case <-r.ended:
-	case <-time.After(25 * time.Millisecond):
-		r.left = append(r.left, r.streams.holders()...)
+	case <-time.After(20 * time.Millisecond): // for what is in the pipes still
+		r.left = append(r.left, r.streams.holders(r.process.Pid)...)
+		r.streams.giveUp(time.Now())
 	}
-	r.pidfd.SetReadDeadline(time.Now())
+	r.pidfd.giveUp()
 }
 
 // within waits until done is true, no longer than until. What it waits for shows nowhere but in /proc.
@@ -131,11 +116,8 @@ func within(until time.Time, done func() bool) {
 func (r *running) finish(dead bool, left []int) (Result, error) {
 	left = append(left, r.reach.release()...)
 	r.streams.close()
-	r.pidfd.Close()
-	cause := context.Cause(r.a.Context)
-	if ended := r.a.Context.Err(); ended != cause {
-		cause = fmt.Errorf("%w: %w", ended, cause)
-	}
+	r.pidfd.close()
+	cause := ended(r.a.Context)
 	if !dead {
 		left = append(left, r.process.Pid)
 		go r.process.Wait() // it is a zombie then, some day

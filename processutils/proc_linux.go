@@ -2,6 +2,8 @@ package processutils
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -24,19 +26,40 @@ type procStat struct {
 // dead reports whether nothing of the process runs any more. A first thread that ended before the others shows Z as well.
 func (p procStat) dead() bool { return p.state == 'Z' && p.threads <= 1 || p.state == 'X' }
 
-// processes lists all processes that can be seen.
-func processes() (all []procStat) {
+// pids lists all processes that can be seen.
+func pids() (all []int) {
 	names, _ := readNames("/proc")
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if p, ok := readStat(pid); ok {
-			all = append(all, p)
+		if pid, err := strconv.Atoi(name); err == nil {
+			all = append(all, pid)
 		}
 	}
 	return all
+}
+
+// children lists the children of a process by /proc/PID/task/*/children, which every distribution's kernel has
+// (CONFIG_PROC_CHILDREN); by the parent of every process where it is not there.
+func children(pid int) (out []int) {
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	threads, _ := readNames(dir)
+	missing := len(threads) > 0
+	for _, thread := range threads {
+		text, err := os.ReadFile(dir + "/" + thread + "/children")
+		missing = missing && errors.Is(err, fs.ErrNotExist)
+		for f := range strings.FieldsSeq(string(text)) {
+			if child, err := strconv.Atoi(f); err == nil {
+				out = append(out, child)
+			}
+		}
+	}
+	if _, ok := readStat(pid); missing && ok {
+		for _, other := range pids() {
+			if p, ok := readStat(other); ok && p.ppid == pid {
+				out = append(out, other)
+			}
+		}
+	}
+	return out
 }
 
 func readNames(dir string) ([]string, error) {

@@ -23,13 +23,9 @@ func newReach(c *Cmd, main *os.Process) reach {
 	case ScopeProcess:
 		return onlyProcess{main}
 	case ScopeGroup:
-		return &members{main: main.Pid, own: true, belongs: func(p procStat, _ map[int]bool) bool { return p.group == main.Pid }}
+		return &members{main: main.Pid, own: true}
 	}
-	m := &members{main: main.Pid, own: !c.KeepTerminal, known: map[identity]bool{}}
-	m.belongs = func(p procStat, found map[int]bool) bool {
-		return m.known[p.identity] || found[p.ppid] || m.own && p.session == m.main
-	}
-	return m
+	return &members{main: main.Pid, own: !c.KeepTerminal, tree: true, known: map[identity]bool{}}
 }
 
 // onlyProcess is ScopeProcess.
@@ -41,38 +37,58 @@ func (o onlyProcess) kill(time.Time)         { o.main.Kill() }
 func (o onlyProcess) left() []int            { return nil }
 func (o onlyProcess) release() []int         { return nil }
 
-// members are processes found by looking at all of them: ScopeTree and ScopeGroup.
+// members are processes found by looking: ScopeTree and ScopeGroup.
 type members struct {
-	main    int
-	own     bool // main leads a session and a group of its own
-	belongs func(p procStat, found map[int]bool) bool
-	known   map[identity]bool // found before: a parent may be gone since
+	main  int
+	own   bool              // main leads a group of its own, or a session
+	tree  bool              // descendants too
+	known map[identity]bool // of the tree: found before; what led to them may be gone
 }
 
-// look returns the living members, main among them.
+// look returns the living members, main among them. It asks of every process of the machine its group and session alone,
+// which costs no more than a system call; what it opens in /proc are the members.
 func (m *members) look() (alive []procStat) {
-	all := processes()
 	found := map[int]bool{m.main: true}
-	for more := true; more; { // a child may stand before its parent in the list
-		more = false
-		for _, p := range all {
-			if !found[p.pid] && p.pid != os.Getpid() && m.belongs(p, found) {
-				found[p.pid], more = true, true
+	list := []int{m.main}
+	add := func(pid int) {
+		if pid != os.Getpid() && !found[pid] {
+			found[pid] = true
+			list = append(list, pid)
+		}
+	}
+	if m.own {
+		for _, pid := range pids() {
+			group, _ := unix.Getpgid(pid)
+			session, _ := unix.Getsid(pid)
+			if group == m.main || m.tree && session == m.main {
+				add(pid)
 			}
 		}
 	}
-	for _, p := range all {
-		if !found[p.pid] {
+	for id := range m.known {
+		if p, ok := readStat(id.pid); ok && p.start == id.start {
+			add(id.pid)
+		}
+	}
+	for i := 0; i < len(list); i++ { // it grows
+		if m.tree {
+			for _, pid := range children(list[i]) {
+				add(pid)
+			}
+		}
+		p, ok := readStat(list[i])
+		switch {
+		case !ok:
 			continue
-		}
-		if m.known != nil {
-			m.known[p.identity] = true
-		}
-		if !p.dead() {
+		case !p.dead():
 			alive = append(alive, p)
-		} else if p.ppid == os.Getpid() && p.pid != m.main {
+		case p.ppid == os.Getpid() && p.pid != m.main:
 			// Adopted, by a program that is the first of its container or a subreaper: nobody else would reap it.
 			_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
+			continue
+		}
+		if m.tree {
+			m.known[p.identity] = true
 		}
 	}
 	return alive

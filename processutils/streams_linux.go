@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // streams are the three standard streams of one command: the ends that it gets, and ours.
@@ -54,16 +57,36 @@ func (s *streams) output(bound int, tee io.Writer) (theirs, ours *os.File, err e
 }
 
 func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs, ours *os.File, err error) {
-	if !pipe {
-		theirs, err = os.OpenFile(os.DevNull, theirMode, 0)
-	} else if theirs, ours, err = os.Pipe(); theirMode == os.O_WRONLY {
-		theirs, ours = ours, theirs
+	if pipe {
+		theirs, ours, err = newPipe(theirMode)
+	} else {
+		var null int
+		if null, err = unix.Open(os.DevNull, theirMode|unix.O_CLOEXEC, 0); err == nil {
+			theirs = os.NewFile(uintptr(null), os.DevNull)
+		}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	s.ours = append(s.ours, theirs)
 	return theirs, ours, nil
+}
+
+// newPipe is os.Pipe without the command's end in Go's poller, where it would not stay.
+func newPipe(theirMode int) (theirs, ours *os.File, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	if theirMode == os.O_RDONLY {
+		p[0], p[1] = p[1], p[0]
+	}
+	if err := unix.SetNonblock(p[0], true); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(p[1]), "pipe"), os.NewFile(uintptr(p[0]), "pipe"), nil
 }
 
 // forked closes what the command has now, and begins to feed it.
@@ -152,9 +175,13 @@ func (s *streams) close() {
 	}
 }
 
-// holders returns the processes that hold the other ends of the output pipes, as far as we may look. Children that this
-// process is about to make hold everything for a moment, until they execute: ours are left out.
-func (s *streams) holders() (pids []int) {
+// holdersTime bounds the search for who holds a pipe.
+const holdersTime = 200 * time.Millisecond
+
+// holders returns the processes that hold the other ends of the output pipes and are younger than the command, as far as
+// we may look and as far as it is done in time. Children that this process is about to make hold everything for a moment,
+// until they execute: what still is this program is left out.
+func (s *streams) holders(main int) (found []int) {
 	wanted := map[string]bool{}
 	for _, f := range []*os.File{s.out, s.err} {
 		if f == nil {
@@ -166,18 +193,33 @@ func (s *streams) holders() (pids []int) {
 			}
 		}
 	}
-	for _, p := range processes() {
-		if p.pid == os.Getpid() || p.ppid == os.Getpid() || p.dead() {
+	command, ok := readStat(main)
+	all := pids()
+	slices.Sort(all)
+	first, _ := slices.BinarySearch(all, main) // the likely ones were numbered after it
+	until := time.Now().Add(holdersTime)
+	for _, pid := range append(all[first:len(all):len(all)], all[:first]...) {
+		if !ok || time.Now().After(until) {
+			break
+		}
+		p, ok := readStat(pid)
+		if !ok || p.start < command.start || p.dead() || p.ppid == os.Getpid() && sameProgram(pid) {
 			continue
 		}
-		dir := "/proc/" + strconv.Itoa(p.pid) + "/fd"
+		dir := "/proc/" + strconv.Itoa(pid) + "/fd"
 		names, _ := readNames(dir)
-		for _, name := range names {
-			if target, err := os.Readlink(dir + "/" + name); err == nil && wanted[target] {
-				pids = append(pids, p.pid)
-				break
-			}
+		if slices.ContainsFunc(names, func(name string) bool {
+			target, err := os.Readlink(dir + "/" + name)
+			return err == nil && wanted[target]
+		}) {
+			found = append(found, pid)
 		}
 	}
-	return pids
+	return found
+}
+
+func sameProgram(pid int) bool {
+	own, err := os.Readlink("/proc/self/exe")
+	other, otherErr := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && otherErr == nil && own == other
 }

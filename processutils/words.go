@@ -75,7 +75,7 @@ func quoteWord(b *strings.Builder, s string) {
 			printable = false
 			break
 		}
-		plain = plain && (r > 127 || unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("@%+=:,./_-*", r))
+		plain = plain && (r > 127 || unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("@%+=:,./_-", r))
 		i += n
 	}
 	switch {
