@@ -113,7 +113,7 @@ func (k *kill) matchProcess(q *query, pid string, args []string, out *found) boo
 	p, err := q.machine.Process(n)
 	if err != nil {
 		if q.explain {
-			q.no("", "process %d: %v", n, err)
+			q.no("", "process %d does not run %s: %v", n, k.program, err) // as below: whether there is one is not for the client
 		}
 		return false
 	}
