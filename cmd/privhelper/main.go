@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/privhelper/privhelper/lockutils/lockcmd"
 )
 
 const usage = `usage:
@@ -15,6 +17,7 @@ const usage = `usage:
   privhelper check [--config FILE] [--untrusted-files] read all that the daemon would; print what is wrong with it
   privhelper explain [--config FILE] [--semantics strict|oslo] [--json] [--untrusted-files] [--] CMD [ARG...]
                                                        say which rule allows a command, or why none does
+  privhelper lock [OPTION...] NAME -- CMD [ARG...]     run one command, as the caller, under a lock (lock --help)
   privhelper version
 
 The configuration is /etc/privhelper/privhelper.conf unless --config names another.
@@ -59,6 +62,8 @@ func dispatch(argv []string) int {
 		return check(args)
 	case "explain":
 		return explain(args)
+	case "lock":
+		return lockcmd.Main(args, os.Stderr)
 	case "version":
 		return version()
 	case "help", "--help", "-h":

@@ -38,6 +38,23 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
+// TestPromisesNameTests: each of the ten promises names a test; what nobody tests is no promise.
+func TestPromisesNameTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	promises := regexp.MustCompile(`(?m)^\| (\d+) \|.*$`).FindAllStringSubmatch(string(text), -1)
+	if len(promises) != 10 {
+		t.Errorf("%d promises, want the ten of the design", len(promises))
+	}
+	for _, p := range promises {
+		if !namedTest.MatchString(p[0]) {
+			t.Errorf("promise %s names no test", p[1])
+		}
+	}
+}
+
 // testsOf returns the functions of a folder's test files that go test would call.
 func testsOf(t *testing.T, dir string) []string {
 	t.Helper()
