@@ -223,6 +223,11 @@ func (q *query) complete(v Verdict) Verdict {
 	}
 	v.Path, v.reached = canonical, reached
 	if strict {
+		// A pattern may have let any name pass, and a multi-call program does what its name says.
+		if !v.Rule.named(v.Argv[0]) {
+			v.Argv = slices.Clone(v.Argv)
+			v.Argv[0] = basename(v.Rule.Exec)
+		}
 		return v
 	}
 	v.Argv = slices.Clone(v.Argv)

@@ -234,6 +234,35 @@ func TestRequestEnv(t *testing.T) {
 	}
 }
 
+// TestName: what a program is called with is the rule's business, whatever its pattern for the name lets pass: a
+// multi-call program does what its name says.
+func TestName(t *testing.T) {
+	p, _, err := policy(filters.Strict, "box: RegExpFilter, busybox, root, .*, x\nshell: ChainingRegExpFilter, /bin/bash, root, (-|/bin/)bash\nplain: CommandFilter, /opt/tool/plain, root\n"+
+		"tagged: EnvFilter, env, root, A=, tool\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range [][3]string{
+		{"sh x", "/usr/sbin/busybox", "busybox x"},
+		{"/tmp/sh x", "/usr/sbin/busybox", "busybox x"},
+		{"busybox x", "/usr/sbin/busybox", "busybox x"},
+		{"-bash plain", "/bin/bash", "bash /opt/tool/plain"},
+		{"/bin/bash plain", "/bin/bash", "/bin/bash /opt/tool/plain"},
+		{"/opt/tool/plain y", "/opt/tool/plain", "/opt/tool/plain y"},
+		{"plain y", "/opt/tool/plain", "plain y"},
+		{"env A=1 tool", "/usr/sbin/tool", "tool"},
+	} {
+		argv := strings.Fields(test[0])
+		v := p.Decide(&fake{}, filters.Request{Argv: argv})
+		if v.Outcome != filters.Match || v.Path != test[1] || strings.Join(v.Argv, " ") != test[2] {
+			t.Errorf("%q: %s %q, want %s %q", test[0], v.Path, v.Argv, test[1], test[2])
+		}
+		if strings.Join(argv, " ") != test[0] {
+			t.Errorf("%q: the request was changed to %q", test[0], argv)
+		}
+	}
+}
+
 // TestPid: Oslo reads a process id as Python's int() does, Strict as kill(1) would.
 func TestPid(t *testing.T) {
 	m := &fake{programs: map[int]string{4711: "/usr/sbin/a"}}

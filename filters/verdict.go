@@ -38,7 +38,7 @@ type Verdict struct {
 	Rule    *Rule // the rule that allows; of a chain the outer one
 
 	Path  string   // what is executed: absolute, and without links in Strict
-	Argv  []string // argv[0] is the caller's name for it in Strict, so that multi-call programs work, and Path in Oslo
+	Argv  []string // argv[0] is the rule's name for it, or its path, in Strict, so that multi-call programs work; Path in Oslo
 	Env   []string // NAME=value that the rule adds
 	RunAs string   // "root", a local user, or UID:GID
 	Stdin string   // if not empty: the file that the helper opens, without links, for standard input
