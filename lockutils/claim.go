@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 )
 
@@ -171,19 +170,19 @@ func (c *claim) release() error {
 	return nil
 }
 
-func (c *claim) addTo(cmd *exec.Cmd) error {
+// hand makes a descriptor for others, who then hold the lock with the claim.
+func (c *claim) hand() (*os.File, error) {
 	if c.grip == nil {
-		return errors.ErrUnsupported
+		return nil, errors.ErrUnsupported
 	}
 	f, err := c.grip.duplicate()
 	if err != nil {
-		return fmt.Errorf("hand lock %q to a command: %w", c.name, err)
+		return nil, fmt.Errorf("hand on lock %q: %w", c.name, err)
 	}
 	c.set.mu.Lock()
 	c.handed = append(c.handed, f)
 	c.set.mu.Unlock()
-	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
-	return nil
+	return f, nil
 }
 
 // ended says why a ctx ended: Err, and the cause where somebody gave another.

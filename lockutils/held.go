@@ -3,6 +3,7 @@ package lockutils
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"sync/atomic"
 	"time"
@@ -88,15 +89,27 @@ func (h *Held) Token() int64 { return h.grant.Token }
 
 // AddTo hands the lock to a command that is not started yet: its process, and what that starts, hold the lock too, so
 // that it is free when all of them and the caller are done with it. The descriptor is appended to cmd.ExtraFiles and
-// stays open here until Unlock. The lock of a file alone can be handed on; else errors.ErrUnsupported.
+// stays open here until Unlock. Errors are those of File.
 func (h *Held) AddTo(cmd *exec.Cmd) error {
+	f, err := h.File()
+	if err == nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	}
+	return err
+}
+
+// File is AddTo for those who start processes by other means: whoever has a copy of the descriptor holds the lock too.
+// From then on Unlock closes without unlocking. The file is close-on-exec, belongs to the Held, and is closed by Unlock.
+// After Unlock the error is ErrNotHeld. Only the lock of a file, and not one taken by FlockOnly, can be handed on; else
+// the error wraps errors.ErrUnsupported.
+func (h *Held) File() (*os.File, error) {
 	if h.unlocked.Load() {
-		return ErrNotHeld
+		return nil, ErrNotHeld
 	}
 	if h.claim == nil {
-		return errors.ErrUnsupported
+		return nil, errors.ErrUnsupported
 	}
-	return h.claim.addTo(cmd)
+	return h.claim.hand()
 }
 
 // chain is the locks that a ctx speaks for, the newest first.
