@@ -30,6 +30,9 @@ type Options struct {
 	// is in cgroup2. Elsewhere it becomes RLIMIT_NPROC of every command right after its start, which counts all
 	// processes of its user and does not hold root. 0 is DefaultMaxProcesses, a negative number no limit.
 	MaxProcesses int
+	// TagsForWalk hands tags out only where there are no cgroups: for a process that is about to give CAP_SYS_NICE up
+	// and could not read them any more. What runs as root and left its cgroup then goes with the group, not with its command.
+	TagsForWalk bool
 	// Owner is whom this process will become after NewGroup and before its first Start. Nil: it stays who it is.
 	Owner *Owner
 }
@@ -94,6 +97,9 @@ func NewGroup(o Options) (*Group, error) {
 	} else if g.cg, err = openCgroup(o.Name, o.Owner); err != nil {
 		g.why = err.Error()
 	}
+	if o.TagsForWalk && g.cg != nil {
+		g.tagged = false
+	}
 	if o.MaxProcesses > 0 && (g.cg == nil || !g.cg.limit(o.MaxProcesses)) {
 		g.limitEach = true
 	}
@@ -108,6 +114,10 @@ func (g *Group) Method() string {
 	}
 	return "walk: " + g.why
 }
+
+// Needs says what the group goes on needing of privileges, beside those that Start needs for a Credential: CAP_SYS_NICE
+// to read the tags of other users' processes, CAP_SYS_RESOURCE to limit the number of another user's processes.
+func (g *Group) Needs() (niceness, resource bool) { return g.tagged, g.limitEach }
 
 // Start starts c on a thread of f and returns when it has been executed. The command gets SIGKILL when this process
 // dies. Every Process is to be waited for or not, as the caller likes: it is reaped in any case. Where ctx has ended

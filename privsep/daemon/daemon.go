@@ -47,8 +47,9 @@ type Options struct {
 type Commands interface {
 	// Load reads configuration and policy. The helper still has all that it was started with.
 	Load() error
-	// Confinement says what the policy needs: capabilities of the helper itself, of its commands, its user.
-	Confinement() (keep, bounding privsep.Capabilities, user *confine.User)
+	// Confinement says what the policy needs: Keep for the helper itself, Bounding, within it, for its commands, and who
+	// it becomes. It is called after Load and before Start.
+	Confinement() confine.Spec
 	// Start makes ready for the first command. The helper is confined.
 	Start(peer Peer) error
 	// Describe gives the policy's hash, and in words how a command's processes are known and ended.

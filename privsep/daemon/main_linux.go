@@ -52,10 +52,11 @@ func (d *Daemon) run() error {
 		if err := d.opt.Commands.Load(); err != nil {
 			return err
 		}
-		keep, bounding, user := d.opt.Commands.Confinement()
-		spec.Commands, spec.Keep, spec.Bounding = true, spec.Keep|keep|bounding, bounding
-		if user != nil {
-			spec.User = user
+		defer d.opt.Commands.Close()
+		needs := d.opt.Commands.Confinement()
+		spec.Commands, spec.Keep, spec.Bounding = true, spec.Keep|needs.Keep, needs.Bounding
+		if needs.User != nil {
+			spec.User = needs.User
 		}
 	}
 	if err := d.complete(); err != nil {
@@ -75,7 +76,6 @@ func (d *Daemon) run() error {
 		if err := d.opt.Commands.Start(peer); err != nil {
 			return err
 		}
-		defer d.opt.Commands.Close()
 	}
 	hello, err := d.hello(spec)
 	if err != nil {
@@ -139,10 +139,10 @@ func (d *Daemon) Serve(ctx context.Context, socket *os.File) error {
 		if err := d.opt.Commands.Load(); err != nil {
 			return err
 		}
+		defer d.opt.Commands.Close()
 		if err := d.opt.Commands.Start(Peer{PID: os.Getpid(), UID: hello.UID, GID: hello.GID}); err != nil {
 			return err
 		}
-		defer d.opt.Commands.Close()
 		hello.Policy, hello.Trees = d.opt.Commands.Describe()
 	}
 	return d.serve(ctx, conn, hello)

@@ -44,6 +44,9 @@ type Commands struct {
 	peer   daemon.Peer
 	group  *spawn.Group
 
+	bounding privsep.Capabilities // the most that a command gets
+	user     *confine.User        // whom the helper becomes; nil: it stays who it is
+
 	noSetgroups bool // this user namespace lets nobody change groups
 
 	mu    sync.Mutex
@@ -70,70 +73,18 @@ func (c *Commands) Load() (err error) {
 	if err := LimitFiles(c.loaded.Config); err != nil {
 		return err
 	}
-	return c.newGroup()
-}
-
-func (c *Commands) newGroup() (err error) {
-	opt := spawn.Options{NoCgroup: c.opt.NoCgroup}
-	if u := c.user(); u != nil {
-		opt.Owner = &spawn.Owner{UID: u.UID, GID: u.GID}
+	if c.bounding, err = c.findBounding(); err != nil {
+		return err
+	}
+	if c.user, err = c.findUser(); err != nil {
+		return err
+	}
+	opt := spawn.Options{NoCgroup: c.opt.NoCgroup, TagsForWalk: true}
+	if c.user != nil {
+		opt.Owner = &spawn.Owner{UID: c.user.UID, GID: c.user.GID}
 	}
 	c.group, err = spawn.NewGroup(opt)
 	return err
-}
-
-// Confinement computes from the policy what the helper itself needs. None of it reaches a command: a command of uid 0
-// gets its thread's bounding set, which is `capabilities`, and one of another uid gets nothing.
-func (c *Commands) Confinement() (keep, bounding privsep.Capabilities, user *confine.User) {
-	cfg := c.loaded.Config
-	if !cfg.HasCapabilities {
-		// As with rootwrap, commands get what the helper was started with; check says so.
-		if status, err := confine.ReadStatus(0, 0); err == nil {
-			bounding = status.Permitted & status.Bounding
-		}
-		return bounding, bounding, c.user()
-	}
-	for _, name := range cfg.Capabilities {
-		if one, err := privsep.ParseCapability(name); err == nil {
-			bounding = bounding.With(one)
-		}
-	}
-	keep = privsep.Caps(privsep.CAP_SETPCAP, privsep.CAP_SETUID, privsep.CAP_SETGID, privsep.CAP_KILL, privsep.CAP_SYS_NICE)
-	for _, r := range c.loaded.Policy.Rules() {
-		switch r.Class {
-		case "KillFilter":
-			keep = keep.With(privsep.CAP_SYS_PTRACE) // whose executable is it
-		case "ReadFileFilter":
-			keep = keep.With(privsep.CAP_DAC_READ_SEARCH)
-		}
-	}
-	return keep | bounding, bounding, c.user()
-}
-
-// user is whom the configuration makes of the helper, nil where it stays who it is. Load has checked the names.
-func (c *Commands) user() *confine.User {
-	cfg := c.loaded.Config
-	if cfg.User == "" && cfg.Group == "" {
-		return nil
-	}
-	name := cfg.User
-	if name == "" {
-		name = "root"
-	}
-	account, err := c.loaded.LookupUser(name)
-	if err != nil {
-		return nil
-	}
-	u := &confine.User{UID: uint32(account.UID), GID: uint32(account.GID)}
-	for _, g := range account.Groups {
-		u.Groups = append(u.Groups, uint32(g))
-	}
-	if cfg.Group != "" {
-		if gid, err := c.loaded.LookupGroup(cfg.Group); err == nil {
-			u.GID, u.Groups = uint32(gid), []uint32{uint32(gid)}
-		}
-	}
-	return u
 }
 
 // Start makes one thread for each kind of rule, and compares a child of each with what the policy promises.
@@ -156,7 +107,7 @@ func (c *Commands) Start(peer daemon.Peer) (err error) {
 		}
 		seen = append(seen, k)
 		if err := c.verifyKind(k, account); err != nil {
-			return errors.Join(fmt.Errorf("commands that run as %s: %w", r.RunAs, err), c.group.Close())
+			return fmt.Errorf("commands that run as %s: %w", r.RunAs, err)
 		}
 	}
 	return nil

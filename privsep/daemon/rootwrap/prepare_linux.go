@@ -79,7 +79,7 @@ func (c *Commands) forker(k kind) (*spawn.Forker, error) {
 	}
 	spec := confine.ThreadSpec{Umask: Umask, DropBounding: c.loaded.Config.HasCapabilities}
 	if k.root && spec.DropBounding {
-		_, spec.Bounding, _ = c.Confinement()
+		spec.Bounding = c.bounding
 	}
 	f, err := spawn.NewForker(func() error { return confine.ConfineThread(spec) })
 	if err == nil {
@@ -94,12 +94,15 @@ var verifyPrograms = []string{"/bin/cat", "/usr/bin/cat"}
 // verifyKind starts a child of a kind and compares what the kernel shows of it with what the policy promises.
 func (c *Commands) verifyKind(k kind, account host.Account) error {
 	f, err := c.forker(k)
-	if err != nil || !c.loaded.Config.HasCapabilities {
+	if err != nil {
 		return err
 	}
-	want := privsep.Capabilities(0)
+	want, bounding := privsep.Capabilities(0), privsep.Capabilities(0)
+	if k.root || !c.loaded.Config.HasCapabilities {
+		bounding = c.bounding
+	}
 	if k.root {
-		_, want, _ = c.Confinement()
+		want = bounding
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
@@ -124,8 +127,12 @@ func (c *Commands) verifyKind(k kind, account host.Account) error {
 	if _, werr := p.Wait(); err != nil || werr != nil {
 		return errors.Join(err, werr)
 	}
-	if got.Permitted != want || got.Effective != want || got.Bounding != want || got.Ambient != 0 || got.Inheritable != 0 {
-		return fmt.Errorf("a command gets capabilities %q with bounding set %q, the policy promises %q", got.Permitted, got.Bounding, want)
+	if got.Permitted != want || got.Effective != want || got.Bounding != bounding || got.Ambient != 0 || got.Inheritable != 0 {
+		return fmt.Errorf("a command gets capabilities %q with bounding set %q, the policy promises %q and %q", got.Permitted, got.Bounding, want, bounding)
+	}
+	uid, gid := uint32(account.UID), uint32(account.GID)
+	if got.UID != (confine.IDs{Real: uid, Effective: uid, Saved: uid, FS: uid}) || got.GID != (confine.IDs{Real: gid, Effective: gid, Saved: gid, FS: gid}) {
+		return fmt.Errorf("a command gets uid %v and gid %v, the policy promises %d and %d", got.UID, got.GID, uid, gid)
 	}
 	return nil
 }
