@@ -21,30 +21,37 @@ import (
 //     with an error that errors.Is finds as fs.ErrPermission; a program that is missing as fs.ErrNotExist.
 //   - The command inherits nothing. A nil Env sends nothing; a variable or a Dir that the rule does not allow is refused,
 //     never dropped.
-//   - The standard streams are descriptors of ours that the command gets itself: the helper copies nothing.
+//   - The standard streams are descriptors of ours that the command gets itself: the helper copies nothing. A terminal is
+//     replaced by a pipe: no privileged program gets one, into which it could type. A nil *os.File is as nil, and a closed
+//     one an error of Start.
+//   - Kill, and the end of WaitDelay, end all processes of the command, those that left its session included.
+//   - Process has no Wait and no Release, String shows the name as it was given, and errors begin with "client:".
 type Cmd struct {
 	Args []string // the command line, name first
 	Env  []string // NAME=value
 	Dir  string
 
 	// Stdin, Stdout and Stderr are as in os/exec: nil is /dev/null; an *os.File is passed itself and stays yours, unless
-	// it is a terminal, which no privileged program gets; others are copied through a pipe.
+	// it is a terminal; others are copied through a pipe, and Wait waits for that.
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
 
-	// Cancel is called when the context of CommandContext ends; it is Process.Kill unless set.
+	// Cancel is called when the context of CommandContext ends; it is Process.Kill unless set. Where a Cancel that
+	// returned nil, or an error other than os.ErrProcessDone, is followed by success of the command, Wait returns the
+	// context's error, or that one. Without CommandContext it must be nil.
 	Cancel func() error
-	// WaitDelay bounds the wait for copying and for the helper's answer once the command is gone or its context has
-	// ended. 0: no bound, as in os/exec.
+	// WaitDelay bounds the wait, from the end of the context or of the command on, for what Cancel did not end, which is
+	// then killed, and for copying, whose pipes are then closed. 0: no bound.
 	WaitDelay time.Duration
 
 	Process      *Process      // once started; nil where the helper did the work itself
 	ProcessState *ProcessState // once it has ended
 
 	client   *Client
-	ctx      context.Context
-	began    bool
+	ctx      context.Context // nil: made by Command
+	began    bool            // Start was called
+	running  bool            // with success
 	finished bool
 	theirs   []*os.File // ours to close once the command has them
 	ours     []io.Closer
@@ -53,16 +60,19 @@ type Cmd struct {
 	ended    chan struct{} // closed when the answer is there
 	result   command.Result
 	err      error
-	stderr   *tail
+	watched  chan watched // what watch returned; nil: nobody watches
 }
 
 // Command returns a Cmd for the command line.
 func (c *Client) Command(name string, args ...string) *Cmd {
-	return &Cmd{Args: append([]string{name}, args...), client: c, ctx: context.Background()}
+	return &Cmd{Args: append([]string{name}, args...), client: c}
 }
 
-// CommandContext is Command with a context, whose end kills the command and all its processes.
+// CommandContext is Command with a context, whose end kills the command and all its processes. It panics if ctx is nil.
 func (c *Client) CommandContext(ctx context.Context, name string, args ...string) *Cmd {
+	if ctx == nil {
+		panic("client: nil Context")
+	}
 	cmd := c.Command(name, args...)
 	cmd.ctx = ctx
 	cmd.Cancel = func() error { return cmd.Process.Kill() }
@@ -80,29 +90,34 @@ func (c *Cmd) Run() error {
 	return c.Wait()
 }
 
-// Output runs the command and returns its standard output. Where Stderr is nil, an *ExitError carries the end of it.
+// Output runs the command and returns its standard output. Where Stderr is nil, an *ExitError carries the first and the
+// last 32 KiB of what was written to it.
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("client: Stdout already set")
 	}
 	var out bytes.Buffer
 	c.Stdout = &out
+	var words *excerpt
 	if c.Stderr == nil {
-		c.stderr = &tail{}
-		c.Stderr = c.stderr
+		words = &excerpt{}
+		c.Stderr = words
 	}
 	err := c.Run()
 	var exit *ExitError
-	if c.stderr != nil && errors.As(err, &exit) {
-		exit.Stderr = c.stderr.bytes
+	if words != nil && errors.As(err, &exit) {
+		exit.Stderr = words.Bytes()
 	}
 	return out.Bytes(), err
 }
 
 // CombinedOutput runs the command and returns its standard output and standard error together.
 func (c *Cmd) CombinedOutput() ([]byte, error) {
-	if c.Stdout != nil || c.Stderr != nil {
-		return nil, errors.New("client: Stdout or Stderr already set")
+	if c.Stdout != nil {
+		return nil, errors.New("client: Stdout already set")
+	}
+	if c.Stderr != nil {
+		return nil, errors.New("client: Stderr already set")
 	}
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -110,35 +125,30 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// tail keeps the end of what is written to it.
-type tail struct{ bytes []byte }
-
-const maxTail = 64 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.bytes = append(t.bytes, p...)
-	if over := len(t.bytes) - maxTail; over > 0 {
-		t.bytes = append(t.bytes[:0], t.bytes[over:]...)
-	}
-	return len(p), nil
-}
-
-// Start starts the command and returns once it runs. The error of a command that was refused, or whose program is
-// missing, is a *privsep.CallError.
+// Start starts the command and returns once it runs; Wait must follow. The error of a command that was refused, or whose
+// program is missing, is a *privsep.CallError.
 func (c *Cmd) Start() error {
 	if c.began {
-		return errors.New("client: command already started")
+		return errors.New("client: already started")
 	}
 	c.began = true
 	request := command.Request{Argv: c.Args, Env: c.Env, Dir: c.Dir}
-	if err := errors.Join(c.ctx.Err(), c.streams(&request)); err != nil {
+	if err := c.startable(); err != nil {
 		c.release()
 		return err
+	}
+	if err := c.streams(&request); err != nil {
+		c.release()
+		return err
+	}
+	var over <-chan struct{} // the end of the command's context
+	if c.ctx != nil {
+		over = c.ctx.Done()
 	}
 	started := make(chan *Process, 1)
 	c.ended = make(chan struct{})
 	// The call itself does not end with ctx: Cancel decides what happens then, as in os/exec.
-	ctx, giveUp := context.WithCancel(context.WithoutCancel(c.ctx))
+	ctx, giveUp := context.WithCancel(context.Background())
 	go func() {
 		defer giveUp()
 		caller := &commandCaller{client: c.client, started: func(p *pending, m wire.Started) {
@@ -150,13 +160,15 @@ func (c *Cmd) Start() error {
 	select {
 	case c.Process = <-started:
 	case <-c.ended:
-		select {
-		case c.Process = <-started: // it ended at once
-		default:
-		}
-	case <-c.ctx.Done(): // it is not known whether it runs: the call's own end tells
+	case <-over: // it is not known whether it runs: the call's own end tells
 		giveUp()
 		<-c.ended
+	}
+	if c.Process == nil {
+		select {
+		case c.Process = <-started: // it has ended already
+		default:
+		}
 	}
 	closeAll(c.theirs)
 	c.theirs = nil
@@ -164,9 +176,21 @@ func (c *Cmd) Start() error {
 		c.release()
 		return c.err
 	}
+	c.running = true
 	c.begin()
-	if c.Process != nil && c.ctx.Done() != nil {
-		go c.watch(giveUp)
+	if c.Process != nil && over != nil && (c.Cancel != nil || c.WaitDelay > 0) {
+		c.watched = make(chan watched, 1)
+		go func() { c.watched <- c.watch(giveUp) }()
+	}
+	return nil
+}
+
+func (c *Cmd) startable() error {
+	switch {
+	case c.ctx != nil:
+		return c.ctx.Err()
+	case c.Cancel != nil:
+		return errors.New("client: command with a non-nil Cancel was not created with CommandContext")
 	}
 	return nil
 }
@@ -179,49 +203,4 @@ type commandCaller struct {
 
 func (c *commandCaller) Do(ctx context.Context, r privsep.Request) (privsep.Answer, error) {
 	return c.client.do(ctx, r, c.started)
-}
-
-// watch calls Cancel when the context ends, and gives the call up if that did not help within WaitDelay.
-func (c *Cmd) watch(giveUp func()) {
-	select {
-	case <-c.ended:
-		return
-	case <-c.ctx.Done():
-	}
-	if c.Cancel != nil {
-		_ = c.Cancel()
-	}
-	if c.WaitDelay > 0 {
-		timer := time.NewTimer(c.WaitDelay)
-		defer timer.Stop()
-		select {
-		case <-c.ended:
-		case <-timer.C:
-			giveUp()
-		}
-	}
-}
-
-// Wait waits for the command and for the copying of its streams. A command that did not succeed gives an *ExitError; a
-// connection that broke gives a *privsep.CallError.
-func (c *Cmd) Wait() error {
-	if !c.began || c.ended == nil {
-		return errors.New("client: not started")
-	}
-	if c.finished {
-		return errors.New("client: Wait was already called")
-	}
-	c.finished = true
-	<-c.ended
-	err := c.err
-	if err == nil {
-		c.ProcessState = &ProcessState{result: c.result}
-		if !c.ProcessState.Success() {
-			err = &ExitError{ProcessState: c.ProcessState}
-		}
-	}
-	if copyErr := c.finish(); err == nil {
-		err = copyErr
-	}
-	return err
 }

@@ -5,15 +5,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -21,20 +19,6 @@ import (
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/client"
 )
-
-// alive counts processes whose command line holds mark. Zombies have none.
-func alive(mark string) (pids []string) {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, f := range all {
-		if text, _ := os.ReadFile(f); bytes.Contains(text, []byte(mark)) {
-			pids = append(pids, strings.Split(f, "/")[2])
-		}
-	}
-	return pids
-}
-
-// longSleep is a number of seconds that no other test's sleep has.
-func longSleep() string { return fmt.Sprintf("%d", 100000+rand.IntN(1<<30)) }
 
 func TestCmd(t *testing.T) {
 	c := start(t, client.Config{}, "helper-for-commands")
@@ -153,38 +137,76 @@ func TestCmdTerminal(t *testing.T) {
 	}
 }
 
-const tree = "(setsid sh -c 'sleep %[1]s & sleep %[1]s' &) ; sleep %[1]s"
-
 // TestCancelEndsTheTree: what forked twice and called setsid goes too, and another command does not.
 func TestCancelEndsTheTree(t *testing.T) {
 	for _, helper := range []string{"helper-for-commands", "helper-for-commands-no-cgroup"} {
 		t.Run(helper, func(t *testing.T) {
 			c := start(t, client.Config{}, helper)
-			t.Log(c.Helper().Trees)
-			stays, goes := longSleep(), longSleep()
-			other := c.Command("sh", "-c", fmt.Sprintf(tree, stays))
-			if err := other.Start(); err != nil {
-				t.Fatal(err)
-			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			cmd := c.CommandContext(ctx, "sh", "-c", fmt.Sprintf(tree, goes))
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			sleeping := func(n string) int { return len(alive("sleep\x00" + n + "\x00")) }
-			settles(t, killedBound, "both trees", func() bool { return sleeping(stays) == 3 && sleeping(goes) == 3 })
+			stays, goes := startTree(t, c, t.Context()), startTree(t, c, ctx)
+			cancelled := time.Now()
 			cancel()
 			var exit *client.ExitError
-			if err := cmd.Wait(); !errors.As(err, &exit) || exit.Signal() != syscall.SIGKILL {
+			if err := goes.cmd.Wait(); !errors.As(err, &exit) || exit.Signal() != syscall.SIGKILL {
 				t.Errorf("Wait: %v", err)
 			}
-			settles(t, killedBound, "the cancelled tree is gone", func() bool { return sleeping(goes) == 0 })
-			if n := sleeping(stays); n != 3 {
-				t.Errorf("%d processes of the other command live", n)
+			first := goes.ended(t).Sub(cancelled)
+			for _, pid := range stays.pids {
+				if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
+					t.Errorf("process %s of the other command has ended: %s %v", pid, stat, err)
+				}
 			}
+			closed := time.Now()
 			c.Close()
-			settles(t, killedBound, "the other tree is gone with its helper", func() bool { return sleeping(stays) == 0 })
+			second := stays.ended(t).Sub(closed)
+			t.Logf("%s: the cancelled tree ended after %v, the other %v after its client", c.Helper().Trees, first, second)
+			if first > killedBound || second > killedBound {
+				t.Errorf("that is more than %v", killedBound)
+			}
 		})
 	}
+}
+
+// tree is a command whose processes escape, all of which write into one pipe.
+type tree struct {
+	cmd  *client.Cmd
+	out  *os.File
+	pids []string
+}
+
+func startTree(t *testing.T, c *client.Client, ctx context.Context) *tree {
+	t.Helper()
+	out, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	t.Cleanup(func() { out.Close() })
+	tr := &tree{cmd: c.CommandContext(ctx, "sh", "-c", escapees), out: out}
+	tr.cmd.Stdout = theirs
+	if err := tr.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewReader(out)
+	for range 3 {
+		pid, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.pids = append(tr.pids, strings.TrimSpace(pid))
+	}
+	return tr
+}
+
+// ended waits until no process of the tree has the pipe any more.
+func (tr *tree) ended(t *testing.T) time.Time {
+	t.Helper()
+	if err := tr.out.SetReadDeadline(time.Now().Add(10 * killedBound)); err != nil {
+		t.Fatal(err)
+	}
+	if rest, err := io.ReadAll(tr.out); err != nil || len(rest) > 0 {
+		t.Errorf("a process lives on: %q, %v", rest, err)
+	}
+	return time.Now()
 }

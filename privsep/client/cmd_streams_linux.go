@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -36,11 +34,17 @@ func sameWriter(a, b io.Writer) bool {
 	return a == b
 }
 
+// absent is nil, and a nil *os.File within an interface.
+func absent(v any) bool {
+	f, isFile := v.(*os.File)
+	return v == nil || isFile && f == nil
+}
+
 // passable gives the file itself if a privileged program may have it: no terminal, into which it could type (TIOCSTI).
 // It is made blocking, as os/exec does: the command does not expect to be told to try again.
 func passable(v any) (*os.File, bool) {
 	f, ok := v.(*os.File)
-	if !ok || f == nil {
+	if !ok {
 		return nil, false
 	}
 	fd := int(f.Fd())
@@ -61,7 +65,7 @@ func (c *Cmd) again(f privsep.File) (privsep.File, error) {
 }
 
 func (c *Cmd) reading(r io.Reader) (privsep.File, error) {
-	if r == nil {
+	if absent(r) {
 		return privsep.File{}, nil
 	}
 	if f, ok := passable(r); ok {
@@ -78,13 +82,13 @@ func (c *Cmd) reading(r io.Reader) (privsep.File, error) {
 		if errors.Is(err, unix.EPIPE) {
 			err = nil // the command did not want it all
 		}
-		return errors.Join(err, ours.Close())
+		return firstOf(err, ours.Close())
 	})
 	return privsep.File{File: theirs}, nil
 }
 
 func (c *Cmd) writing(w io.Writer) (privsep.File, error) {
-	if w == nil {
+	if absent(w) {
 		return privsep.File{}, nil
 	}
 	if f, ok := passable(w); ok {
@@ -109,7 +113,7 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil {
 		return nil, errors.New("client: Stdin already set")
 	}
-	r, w, err := c.pipe()
+	r, w, err := c.pipe("StdinPipe")
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func (c *Cmd) StdoutPipe() (io.ReadCloser, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("client: Stdout already set")
 	}
-	r, w, err := c.pipe()
+	r, w, err := c.pipe("StdoutPipe")
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +141,7 @@ func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
 	if c.Stderr != nil {
 		return nil, errors.New("client: Stderr already set")
 	}
-	r, w, err := c.pipe()
+	r, w, err := c.pipe("StderrPipe")
 	if err != nil {
 		return nil, err
 	}
@@ -146,50 +150,9 @@ func (c *Cmd) StderrPipe() (io.ReadCloser, error) {
 	return r, nil
 }
 
-func (c *Cmd) pipe() (r, w *os.File, err error) {
+func (c *Cmd) pipe(caller string) (r, w *os.File, err error) {
 	if c.began {
-		return nil, nil, errors.New("client: command already started")
+		return nil, nil, errors.New("client: " + caller + " after process started")
 	}
 	return os.Pipe()
-}
-
-// begin starts the copying of streams that are no files.
-func (c *Cmd) begin() {
-	c.copied = make(chan error, len(c.copying))
-	for _, copy := range c.copying {
-		go func() { c.copied <- copy() }()
-	}
-}
-
-// finish waits for the copying, at most WaitDelay long, and closes our ends of pipes.
-func (c *Cmd) finish() (err error) {
-	var limit <-chan time.Time
-	if c.WaitDelay > 0 {
-		timer := time.NewTimer(c.WaitDelay)
-		defer timer.Stop()
-		limit = timer.C
-	}
-	for range c.copying {
-		select {
-		case e := <-c.copied:
-			if err == nil {
-				err = e
-			}
-		case <-limit:
-			limit = nil
-			err = exec.ErrWaitDelay
-			c.release() // closing our ends ends the copying
-		}
-	}
-	c.release()
-	return err
-}
-
-// release closes every descriptor that is ours.
-func (c *Cmd) release() {
-	closeAll(c.theirs)
-	for _, f := range c.ours {
-		f.Close()
-	}
-	c.theirs, c.ours = nil, nil
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
@@ -168,14 +167,4 @@ func outcome(err error) string {
 		return fmt.Sprintf("no CallError: %v", err)
 	}
 	return e.Outcome.String()
-}
-
-// settles waits for what shows in /proc only. The limit bounds a failure.
-func settles(t testing.TB, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, limit)
-		}
-	}
 }

@@ -38,7 +38,7 @@ func (p *Process) Signal(sig os.Signal) error {
 // Kill ends the command and all its processes.
 func (p *Process) Kill() error { return p.Signal(syscall.SIGKILL) }
 
-// ProcessState says how a command ended. Its methods are those of os.ProcessState.
+// ProcessState says how a command ended. Its methods are those of os.ProcessState, and Signal and Rule.
 type ProcessState struct{ result command.Result }
 
 // ExitCode returns the exit code, or −1 if a signal ended the command.
@@ -70,9 +70,6 @@ func (s *ProcessState) UserTime() time.Duration { return s.result.Usage.User }
 // SystemTime returns the system CPU time of the command and the children it waited for.
 func (s *ProcessState) SystemTime() time.Duration { return s.result.Usage.System }
 
-// SysUsage returns a command.Usage.
-func (s *ProcessState) SysUsage() any { return s.result.Usage }
-
 // String gives "exit status 1" or "signal: killed", as os.ProcessState does.
 func (s *ProcessState) String() string {
 	if s == nil {
@@ -91,7 +88,7 @@ func (s *ProcessState) String() string {
 // An ExitError says that a command ran and did not succeed.
 type ExitError struct {
 	*ProcessState
-	Stderr []byte // the end of its standard error, where Output collected it
+	Stderr []byte // begin and end of its standard error, where Output collected it
 }
 
 func (e *ExitError) Error() string { return e.ProcessState.String() }

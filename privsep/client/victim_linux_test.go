@@ -19,11 +19,11 @@ import (
 	"github.com/privhelper/privhelper/privsep/confine"
 )
 
-// The scripts of a victim's commands. Each writes a line when it is what it is meant to be. Those who outlived a failed
-// test would end by themselves.
+// The scripts of commands that are to be ended. Each writes lines when it is what it is meant to be. Those who outlived a
+// failed test would end by themselves.
 const (
-	// escapees forked twice and called setsid; one is a child of the other.
-	escapees = `(setsid sh -c 'sleep 60 & sleep 60' &); echo; exec sleep 60`
+	// escapees forked twice and called setsid; one is a child of the other. Each of the three writes its pid.
+	escapees = `(setsid sh -c 'sh -c "echo \$\$; exec sleep 60" & echo $$; exec sleep 60' &); echo $$; exec sleep 60`
 	// bomb: chains in which every process forks the next and ends at once, within and without its session, so that a list
 	// of processes is outdated when it is read; and a tree of 127. At most 133 at one time.
 	bomb = `m() { [ $1 = 0 ] || m $(($1-1)) & }; t() { [ $1 = 0 ] || { t $(($1-1)) & t $(($1-1)) & }; sleep 60; }
@@ -97,11 +97,11 @@ func converse(c *client.Client, withBomb bool) error {
 		return err
 	}
 	f.Close()
-	if err := untilLine(c.Command("sh", "-c", escapees)); err != nil {
+	if err := untilLines(3, c.Command("sh", "-c", escapees)); err != nil {
 		return err
 	}
 	trap := c.Command("sh", "-c", "trap 'exit 7' USR1; echo; while :; do sleep 0.01; done")
-	if err := untilLine(trap); err != nil {
+	if err := untilLines(1, trap); err != nil {
 		return err
 	}
 	if err := trap.Process.Signal(syscall.SIGUSR1); err != nil {
@@ -117,13 +117,13 @@ func converse(c *client.Client, withBomb bool) error {
 		return fmt.Errorf("a call that is cancelled: %w", err)
 	}
 	if withBomb {
-		return untilLine(c.Command("sh", "-c", bomb))
+		return untilLines(1, c.Command("sh", "-c", bomb))
 	}
 	return nil
 }
 
-// untilLine starts a command and waits for the line that it writes.
-func untilLine(cmd *client.Cmd) error {
+// untilLines starts a command and waits for so many lines that it writes.
+func untilLines(n int, cmd *client.Cmd) error {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -131,6 +131,11 @@ func untilLine(cmd *client.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	_, err = bufio.NewReader(out).ReadString('\n')
-	return err
+	lines := bufio.NewReader(out)
+	for range n {
+		if _, err = lines.ReadString('\n'); err != nil {
+			return err
+		}
+	}
+	return nil
 }
