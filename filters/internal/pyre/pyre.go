@@ -2,7 +2,9 @@
 //
 // It is linked by the root helper and by its tools, and does no I/O. A pattern is parsed as Python 3.11 parses it and
 // written out again for Go's regexp, whose time is linear in the text; one that needs references, look-arounds or the
-// like goes to regexp2 under a time limit, and no answer within the limit is a refusal. Handing Python's text to either
+// like goes to regexp2 under a time limit, and no answer within the limit is a refusal. What a letter is, and which case
+// it has, is by the Unicode tables of Go (15.0; Python 3.11 has 14.0). Possessive repetitions of groups are right here and
+// wrong in Python before 3.11.5 (gh-106052). Handing Python's text to either
 // engine as it stands would not do: \d, \w, \s, $, {,2}, [[:alpha:]], letter case and bytes that are no UTF-8 all mean
 // something else there.
 //
@@ -42,6 +44,7 @@ type Pattern struct {
 	build  sync.Once
 	linear *regexp.Regexp
 	full   *regexp2.Regexp
+	turn   sync.Mutex // one search of full at a time: it may take 30 MB for a long text, and keeps what it took
 }
 
 // Literal reports whether a pattern has nothing special in it: with Whole it matches itself, with Rootwrap itself and
@@ -89,6 +92,8 @@ func (p *Pattern) Match(text string) bool {
 	case p.linear != nil:
 		return p.linear.MatchReader(&escaped{text})
 	case p.full != nil:
+		p.turn.Lock()
+		defer p.turn.Unlock()
 		ok, err := p.full.MatchRunes(runes(text))
 		return ok && err == nil // the only error is the time limit
 	}
