@@ -4,18 +4,18 @@ import "golang.org/x/sys/unix"
 
 // released is what was let go: no Close ends it, nor what descends from it. Guarded by children.mu.
 type released struct {
-	tags map[tag]bool
+	tags tagSet
 	// Without a tag, a process is known by itself or, where the one that was let go has ended, by its session.
 	processes map[identity]bool
 	sessions  map[int]bool
 }
 
 func newReleased() released {
-	return released{tags: map[tag]bool{}, processes: map[identity]bool{}, sessions: map[int]bool{}}
+	return released{processes: map[identity]bool{}, sessions: map[int]bool{}}
 }
 
 // add lets go of what lives of a command with no tag.
-func (l released) add(living []procStat) {
+func (l *released) add(living []procStat) {
 	for id := range l.processes {
 		if s, err := readStat(id.pid); err != nil || s.start != id.start {
 			delete(l.processes, id)
@@ -30,15 +30,23 @@ func (l released) add(living []procStat) {
 }
 
 // holds reports whether a child of this process, which carries t, was let go.
-func (l released) holds(s procStat, t tag) bool {
-	if l.tags[t] || l.processes[identity{s.pid, s.start}] {
+func (l *released) holds(s procStat, t tag) bool {
+	if l.tags.has(t) || l.processes[identity{s.pid, s.start}] {
 		return true
 	}
 	sid, err := unix.Getsid(s.pid)
 	return err == nil && l.sessions[sid]
 }
 
-func (g *Group) walk(member func(procStat) bool) walk { return walk{list: g.list, member: member} }
+// walk is one over all that came from g.
+func (g *Group) walk() walk {
+	return newWalk(g.list, g.memberOfGroup, func(p *Process) bool { return p.group == g })
+}
+
+// walk is one over the command and all that came from it.
+func (p *Process) walk() walk {
+	return newWalk(p.group.list, p.memberOfTree, func(q *Process) bool { return q == p })
+}
 
 // memberOfGroup reports whether a child of this process is a command of g or an orphan of one. An orphan of which
 // nobody knows whose it is belongs to the last group that closes.
@@ -52,8 +60,10 @@ func (g *Group) memberOfGroup(s procStat) bool {
 	if children.released.holds(s, t) || foreign(s.pid) {
 		return false
 	}
-	if owner := children.owner[t]; owner != nil {
-		return owner == g
+	for owner := range children.groups {
+		if owner.tags.has(t) {
+			return owner == g
+		}
 	}
 	return len(children.groups) == 1
 }
@@ -88,8 +98,11 @@ func (r *reaper) nextTag(g *Group) (tag, uint64) {
 		return false
 	})
 	if t != 0 {
-		r.owner[t] = g
-		delete(r.released.tags, t)
+		for other := range r.groups {
+			other.tags.remove(t)
+		}
+		g.tags.add(t)
+		r.released.tags.remove(t)
 	}
 	return t, seq
 }
@@ -97,20 +110,9 @@ func (r *reaper) nextTag(g *Group) (tag, uint64) {
 // countCarried finds the tags that something alive carries. r.mu is held.
 func (r *reaper) countCarried() {
 	r.tags.carried = map[tag]bool{}
-	all := walk{list: findChildLister(), member: func(procStat) bool { return true }}
+	everything := func(procStat) bool { return true }
+	all := walk{list: findChildLister(), member: everything, others: func(int) bool { return false }, dead: map[identity]bool{}}
 	for _, s := range all.look() {
 		r.tags.carried[readTag(s.pid)] = true
-	}
-}
-
-// forget drops what is known of a closed group's tags and commands.
-func (r *reaper) forget(g *Group) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.dropLeft(func(p *Process) bool { return p.group == g })
-	for t, owner := range r.owner {
-		if owner == g {
-			delete(r.owner, t)
-		}
 	}
 }

@@ -108,13 +108,19 @@ func (c *cgroup) make() error {
 		} else if err != nil {
 			return err
 		}
-		err = unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if _, gone := os.Stat(c.top + "/cgroup.procs"); err == nil && gone == nil {
+		if unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(held, c.top) {
 			c.held = held
 			return nil
 		}
 		held.Close()
 	}
+}
+
+// isAt reports whether an open folder is the one of that path: what was removed may have been made again by somebody else.
+func isAt(open *os.File, path string) bool {
+	a, err1 := open.Stat()
+	b, err2 := os.Stat(path)
+	return err1 == nil && err2 == nil && os.SameFile(a, b)
 }
 
 // mkdir makes a folder with that mode whatever the umask is: here it is still the client's.

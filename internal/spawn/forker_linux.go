@@ -28,13 +28,12 @@ type Forker struct {
 }
 
 type job struct {
-	path  string
-	argv  []string
-	attr  *syscall.ProcAttr
-	slack int // timer slack in ns to give to the command, 0 for none
-	pid   int // its pidfd stands where attr.Sys.PidFD points
-	err   error
-	done  chan struct{}
+	process *Process
+	path    string
+	argv    []string
+	attr    *syscall.ProcAttr // its PidFD points to the process's
+	err     error
+	done    chan struct{}
 }
 
 // NewForker makes a kind of thread. setup is run once on every one of its threads before it forks, with the goroutine
@@ -94,15 +93,27 @@ func (f *Forker) live(ready chan<- error) {
 		return
 	}
 	for j := range f.jobs {
-		if j.slack != 0 {
-			// The slack is not set back: this thread sleeps on no timer, and its next child gets its own.
-			j.err = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(j.slack), 0, 0, 0)
-		}
-		if j.err == nil {
-			j.pid, j.err = forkExec(j)
-		}
+		j.err = j.fork()
 		close(j.done)
 	}
+}
+
+// fork is what a thread does for a command. When it returns the reaper knows the command.
+func (j *job) fork() error {
+	p := j.process
+	if p.tag != 0 {
+		// The slack is not set back: this thread sleeps on no timer, and its next child gets its own.
+		if err := unix.Prctl(unix.PR_SET_TIMERSLACK, tagBase+uintptr(p.tag), 0, 0, 0); err != nil {
+			return err
+		}
+	}
+	number, err := p.group.begin()
+	if err != nil {
+		return err
+	}
+	pid, err := forkExec(j)
+	p.group.returned(number, p, pid)
+	return err
 }
 
 // run forks j on one of the threads, the first that is free, in the order of the calls.
@@ -122,6 +133,8 @@ func (f *Forker) run(j *job) {
 // its program a child of vfork(2) shares its parent's memory, to which the flag belongs, and the kernel sets it to
 // fs.suid_dumpable when ids change (credentials(7), prctl(2)), whether the child then executes or not. Where that sysctl is 1
 // whoever has our uid could attach to this process and read it.
+//
+// The pid is 0 with an error.
 func forkExec(j *job) (int, error) {
 	pid, err := syscall.ForkExec(j.path, j.argv, j.attr)
 	if j.attr.Sys.Credential == nil {

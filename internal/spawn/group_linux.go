@@ -16,6 +16,9 @@ import (
 // a dead NFS server, a broken disk) needs longer than milliseconds.
 const endTime = 5 * time.Second
 
+// forkTime is longer than a fork takes that does not hang in exec, where Close must not wait for it.
+const forkTime = 200 * time.Millisecond
+
 // ErrClosed is what Start returns once Close was called; it is wrapped in a StartError.
 var ErrClosed = errors.New("the group is closed")
 
@@ -59,7 +62,10 @@ type Group struct {
 
 	// Guarded by children.mu.
 	closed  bool
+	forking int           // threads that fork for the group
+	idle    chan struct{} // closed when closed is set and forking is 0
 	serial  uint64
+	tags    tagSet          // handed out to its commands, the last time that they were
 	folders map[string]bool // of commands whose main process has ended while others live
 }
 
@@ -91,6 +97,7 @@ func NewGroup(o Options) (*Group, error) {
 		null:         null,
 		list:         findChildLister(),
 		folders:      map[string]bool{},
+		idle:         make(chan struct{}),
 	}
 	if o.NoCgroup {
 		g.why = "cgroups are switched off"
@@ -145,10 +152,8 @@ func (g *Group) Start(ctx context.Context, f *Forker, c Command) (*Process, erro
 	return nil, startError(&c, attr.Dir, err)
 }
 
-// fork starts c, known to the reaper when it returns. The error comes with what failed, or with "" for fork and exec.
+// fork starts c. The error comes with what failed, or with "" for fork and exec.
 func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process, op string, err error) {
-	children.fork.RLock()
-	defer children.fork.RUnlock()
 	p, err = g.prepare(c)
 	if err != nil {
 		return nil, "prepare", err
@@ -163,24 +168,18 @@ func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process,
 		defer folder.Close()
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
 	}
-	j := &job{path: c.Path, argv: c.Argv, attr: attr}
-	if p.tag != 0 {
-		j.slack = tagBase + int(p.tag)
-	}
+	j := &job{process: p, path: c.Path, argv: c.Argv, attr: attr}
 	f.run(j)
-	if j.err != nil {
-		if p.folder != "" {
-			os.Remove(p.folder)
-		}
-		return nil, "", j.err
+	switch {
+	case j.err == nil:
+		return p, "", nil
+	case p.folder != "":
+		os.Remove(p.folder)
 	}
-	if g.limitEach {
-		// Fails where the command has taken another user's ids and we are not root: it is not ours to limit then.
-		n := uint64(g.maxProcesses)
-		_ = unix.Prlimit(j.pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
+	if j.err == ErrClosed {
+		op = "prepare"
 	}
-	g.register(p, j.pid)
-	return p, "", nil
+	return nil, op, j.err
 }
 
 // prepare makes the Process of a command that does not run yet, with its tag and its folder.
@@ -204,13 +203,41 @@ func (g *Group) prepare(c *Command) (*Process, error) {
 	return p, nil
 }
 
-// register makes a started command known to the reaper, which waits for it.
-func (g *Group) register(p *Process, pid int) {
-	p.Pid = pid
+// begin is called by the thread that is about to fork.
+func (g *Group) begin() (number uint64, err error) {
 	children.mu.Lock()
 	defer children.mu.Unlock()
-	children.mains[pid] = p
-	delete(children.released.sessions, pid) // the session of that number has ended, or pid were not free
+	if g.closed {
+		return 0, ErrClosed
+	}
+	g.forking++
+	return children.forks.begin(), nil
+}
+
+// returned is called by the thread that has forked: pid is the child that executes p, or 0 where there is none. From here
+// on the reaper knows it.
+func (g *Group) returned(number uint64, p *Process, pid int) {
+	if g.limitEach && pid != 0 {
+		// Fails where the command has taken another user's ids and we are not root: it is not ours to limit then.
+		n := uint64(g.maxProcesses)
+		_ = unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)
+	}
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	if pid != 0 {
+		p.Pid = pid
+		children.mains[pid] = p
+		delete(children.released.sessions, pid) // the session of that number has ended, or pid were not free
+	}
+	if children.forks.returned(number) {
+		select {
+		case children.again <- struct{}{}:
+		default: // it will look again already
+		}
+	}
+	if g.forking--; g.closed && g.forking == 0 {
+		close(g.idle)
+	}
 }
 
 // Close ends all that came from the group's commands, what called setsid and forked twice included, reaps it and gives
@@ -218,14 +245,19 @@ func (g *Group) register(p *Process, pid int) {
 // bomb; the error names what could not be ended: processes of another user (EPERM), or ones that hang in the kernel.
 // A second Close does nothing.
 func (g *Group) Close() error {
-	children.fork.Lock() // no command is between its fork and its registration
 	children.mu.Lock()
 	again := g.closed
 	g.closed = true
+	if !again && g.forking == 0 {
+		close(g.idle)
+	}
 	children.mu.Unlock()
-	children.fork.Unlock()
 	if again {
 		return nil
+	}
+	select {
+	case <-g.idle: // no command is between its fork and its registration
+	case <-time.After(forkTime): // it hangs in exec, and is found below as a child of ours
 	}
 	deadline := time.Now().Add(endTime)
 	var errs []error
@@ -234,12 +266,11 @@ func (g *Group) Close() error {
 	}
 	children.stopSessions(func(p *Process) bool { return p.group == g })
 	// A command that runs as root can leave its cgroup, but not its descent.
-	errs = append(errs, g.walk(g.memberOfGroup).end(deadline))
+	errs = append(errs, g.walk().end(deadline))
 	children.reap()
 	if g.cg != nil {
 		errs = append(errs, g.cg.close())
 	}
-	children.forget(g)
 	children.leave(g)
 	errs = append(errs, g.null.Close())
 	if err := errors.Join(errs...); err != nil {

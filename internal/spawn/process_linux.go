@@ -155,7 +155,7 @@ func (p *Process) KillTree() error {
 	}
 	if p.folder == "" || p.tag != 0 { // with cgroups: what runs as root and left its own
 		children.stopSessions(func(q *Process) bool { return q == p })
-		if err := p.group.walk(p.memberOfTree).end(deadline); err != nil {
+		if err := p.walk().end(deadline); err != nil {
 			return fmt.Errorf("end the tree of process %d: %w", p.Pid, err)
 		}
 	}

@@ -13,12 +13,13 @@ import (
 // children is the one piece of state that the package has, because the kernel has it so: children, adopted orphans and
 // SIGCHLD belong to the process, not to a Group.
 var children = &reaper{
+	forks:    newForks(),
 	mains:    map[int]*Process{},
 	left:     map[*Process]bool{},
 	groups:   map[*Group]bool{},
 	tags:     newTags(),
-	owner:    map[tag]*Group{},
 	released: newReleased(),
+	again:    make(chan struct{}, 1),
 }
 
 // reaper takes the statuses of all children that came from any group, while there is one.
@@ -26,18 +27,15 @@ var children = &reaper{
 // Roads not taken: a goroutine a command in wait4 is a thread a command, and reaps no orphan. A blocking waitid(P_ALL)
 // would turn in circles on a child of os/exec that its owner has not waited for.
 type reaper struct {
-	// fork is held for reading from before a fork until the child is in mains, and for writing while reaping. So a
-	// child that ends before it is known waits as a zombie, and fork's own wait4 after a failed exec has no rival.
-	fork sync.RWMutex
-
 	mu       sync.Mutex
+	forks    forks
 	mains    map[int]*Process  // by pid, until reaped
 	left     map[*Process]bool // reaped, with others in their process group
 	groups   map[*Group]bool
 	tags     tags
-	owner    map[tag]*Group // to whose command a tag was handed out
 	released released
 	stop     chan struct{} // closed to end the goroutine
+	again    chan struct{} // asks it to look again
 }
 
 // join makes g one of the groups whose commands are reaped. The first starts the goroutine.
@@ -58,6 +56,8 @@ func (r *reaper) join(g *Group) {
 			select {
 			case <-sigchld:
 				r.reap()
+			case <-r.again:
+				r.reap()
 			case <-stop:
 				return
 			}
@@ -73,16 +73,16 @@ func (r *reaper) leave(g *Group) {
 		return
 	}
 	delete(r.groups, g)
+	r.dropLeft(func(p *Process) bool { return p.group == g })
 	if len(r.groups) == 0 {
 		close(r.stop)
 	}
 }
 
-// reapBatch is how many are reaped before fork is given to those who wait for it.
+// reapBatch is how many are reaped before what is held of them is given back.
 const reapBatch = 32
 
-// reap takes all there is to take, in batches: while a fork bomb runs there is always one more, and Start and Close,
-// which wait for fork, must not wait for its end.
+// reap takes all there is to take.
 func (r *reaper) reap() {
 	for r.reapSome() {
 	}
@@ -90,16 +90,17 @@ func (r *reaper) reap() {
 
 // reapSome takes one batch and reports whether there may be more.
 func (r *reaper) reapSome() (more bool) {
-	r.fork.Lock()
-	defer r.fork.Unlock()
 	defer r.dropEmpty()
 	for range reapBatch {
 		pid := peekExited()
 		if pid == 0 {
 			return false
 		}
-		if !r.take(pid) {
-			// Somebody else's child lies before ours. Its owner waits for it; ours are asked for one by one.
+		switch r.take(pid) {
+		case unknown: // it lies before ours until its fork has returned, a moment
+			r.takeMains()
+			return false
+		case foreigner: // it lies before ours until its owner waits for it
 			for _, pid := range findChildLister()()(os.Getpid()) {
 				r.take(pid)
 			}
@@ -109,28 +110,51 @@ func (r *reaper) reapSome() (more bool) {
 	return true
 }
 
-// take reaps pid if it has ended and is a command or an orphan of one. It reports false for somebody else's child.
-func (r *reaper) take(pid int) bool {
+// What an ended child is.
+type belonging int
+
+const (
+	ours      belonging = iota // a command or an orphan of one: it was reaped
+	unknown                    // perhaps a command whose fork has not returned yet
+	foreigner                  // somebody else's
+)
+
+// take reaps pid if it has ended and is a command or an orphan of one.
+func (r *reaper) take(pid int) belonging {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.mains[pid]
-	if p == nil && foreign(pid) {
-		return false
+	if p == nil && r.forks.mayBe(pid) {
+		return unknown
 	}
+	if p == nil && foreign(pid) {
+		return foreigner
+	}
+	r.wait(pid, p)
+	return ours
+}
+
+// takeMains reaps the commands that have ended, one by one.
+func (r *reaper) takeMains() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for pid, p := range r.mains {
+		r.wait(pid, p)
+	}
+}
+
+// wait takes the status of a child that has ended. p is nil for an orphan. r.mu is held.
+func (r *reaper) wait(pid int, p *Process) {
 	var ws syscall.WaitStatus
 	var ru syscall.Rusage
 	got, err := syscall.Wait4(pid, &ws, syscall.WNOHANG, &ru)
 	for err == syscall.EINTR {
 		got, err = syscall.Wait4(pid, &ws, syscall.WNOHANG, &ru)
 	}
-	if got != pid {
-		return true
-	}
-	if p != nil {
+	if got == pid && p != nil {
 		delete(r.mains, pid)
 		p.ended(ws, ru)
 	}
-	return true
 }
 
 // dropEmpty gives back what is held of commands whose last descendant has ended: their folders, their pidfds.

@@ -38,9 +38,9 @@ func recycleChild([]string) error {
 		if err != nil {
 			return err
 		}
-		children.fork.RLock() // the reaper's rival comes first
+		children.mu.Lock() // the reaper's rival comes first
 		err = errors.Join(syscall.Kill(p.Pid, syscall.SIGKILL), wait(p.Pid))
-		children.fork.RUnlock()
+		children.mu.Unlock()
 		if err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ func sweepCgroups(parent, name string) {
 		if err != nil {
 			continue
 		}
-		if unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		if unix.Flock(int(held.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && isAt(held, path) {
 			if endCgroup(path, deadline) == nil {
 				_ = removeCgroup(path)
 			}

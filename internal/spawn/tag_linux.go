@@ -18,6 +18,13 @@ const (
 	tagSpan = 49_999 // tags are 1..tagSpan: nobody's timer is late by more than twice the default
 )
 
+// A tagSet is a set of tags. It does not grow with them: a helper starts any number of commands.
+type tagSet [tagSpan/64 + 1]uint64
+
+func (s *tagSet) has(t tag) bool { return s[t/64]&(1<<(t%64)) != 0 }
+func (s *tagSet) add(t tag)      { s[t/64] |= 1 << (t % 64) }
+func (s *tagSet) remove(t tag)   { s[t/64] &^= 1 << (t % 64) }
+
 // tags hands out the tags of this process. Guarded by children.mu.
 //
 // A tag is not taken back when its command ends, for its descendants may live on and to look for them would cost every

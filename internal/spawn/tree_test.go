@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -89,10 +90,13 @@ func TestKillTreeAfterTheEnd(t *testing.T) {
 // bombs write a line when they are under way. In a chain every process forks the next and ends at once: a list of
 // processes is outdated when it is read.
 var bombs = map[string]string{
-	"chains":   `m() { m & }; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do m; done; echo; `,
-	"sessions": `for i in 1 2 3 4 5; do setsid sh -c 'm() { m & }; m' & done; echo; `,
+	"chains":   chain + `for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sh -c "$C" & done; echo; `,
+	"sessions": chain + `for i in 1 2 3 4 5; do setsid sh -c "$C" & done; echo; `,
 	"tree":     `m() { [ $1 = 0 ] || { m $(($1-1)) & m $(($1-1)) & }; sleep 1000; }; m 7 & echo; `,
 }
+
+// chain is a chain without an end: dash counts the depth of functions, which an exec begins anew.
+const chain = `export C='n=0; m() { n=$((n+1)); [ $n = 900 ] && exec sh -c "$C"; m & }; m'; `
 
 // The promise is a second, also where the main process has ended and only its descendants go on.
 func TestEndsForkBombs(t *testing.T) {
@@ -162,8 +166,12 @@ func TestLetGo(t *testing.T) {
 		if st, _ := p.Wait(); st.Code != 0 {
 			t.Fatal(st)
 		}
-		if err := p.LetGo(); err != nil {
+		pids, err := p.LetGo()
+		if err != nil {
 			t.Fatal(err)
+		}
+		if g.cg != nil && !slices.Equal(pids, []int{daemon.pid}) {
+			t.Errorf("LetGo found %v, not %d", pids, daemon.pid)
 		}
 		if g.cg == nil && !g.tagged {
 			// Only its session could tell, and the daemon has its own: the ordinary user's limit, documented at LetGo.
@@ -200,7 +208,7 @@ func TestLetGo(t *testing.T) {
 func TestLetGoOfTheRunning(t *testing.T) {
 	g := newTestGroup(t, Options{})
 	p, _ := start(t, g, newTestForker(t), `exec sleep 1000`)
-	if err := p.LetGo(); err != unix.EBUSY {
+	if _, err := p.LetGo(); err != unix.EBUSY {
 		t.Errorf("LetGo while it runs: %v", err)
 	}
 }

@@ -20,43 +20,81 @@ type identity struct {
 type walk struct {
 	list   childLister
 	member func(child procStat) bool
+	others func(child int) bool // is it a command that is no member
+
+	dead map[identity]bool // members that an earlier look found dead
+}
+
+func newWalk(list childLister, member func(procStat) bool, whose func(*Process) bool) walk {
+	others := func(pid int) bool {
+		children.mu.Lock()
+		defer children.mu.Unlock()
+		p := children.mains[pid]
+		return p != nil && !whose(p)
+	}
+	return walk{list: list, member: member, others: others, dead: map[identity]bool{}}
 }
 
 // look returns all living members, parents first.
 func (w walk) look() (out []procStat) {
-	w.visit(func(s procStat) { out = append(out, s) })
+	w.visit(func(s procStat) {
+		if !s.dead() {
+			out = append(out, s)
+		}
+	})
 	return out
 }
 
-// visit calls do for every living member as soon as it is found, before its children are listed: a process that forks
-// and ends at once is gone when a whole list has been made.
-func (w walk) visit(do func(procStat)) {
+// visit calls do for every member as soon as it is found, before its children are listed: a process that forks and ends at
+// once is gone when a whole list has been made. It reports false where a process has ended since it was listed, which may
+// have been a member and may have left a child that is in no list.
+func (w walk) visit(do func(procStat)) (all bool) {
 	children := w.list()
+	all = true
 	pids := children(os.Getpid())
+	foreign := make([]bool, len(pids))
+	for i, pid := range pids {
+		foreign[i] = w.others(pid) // asked before it may end
+	}
 	for i, first := 0, len(pids); i < len(pids); i++ {
 		s, err := readStat(pids[i])
-		if err != nil || i < first && !w.member(s) {
+		switch {
+		case err != nil:
+			all = all && i < first && foreign[i]
 			continue
+		case i < first && (foreign[i] || !w.member(s)):
+			continue
+		case s.dead() && !w.dead[identity{s.pid, s.start}]:
+			w.dead[identity{s.pid, s.start}] = true
+			all = false
 		}
-		if !s.dead() {
-			do(s)
-		}
+		do(s)
 		pids = append(pids, children(s.pid)...)
 	}
+	return all
 }
+
+// patience is how long a walk in which nothing was found looks again because processes end while it looks. They may be the
+// links of a chain, of which it meets one long before; or other commands', which may go on for ever.
+const patience = 200 * time.Millisecond
 
 // end stops the members until no new one appears, kills them, and does so again until two looks in a row find none: a
 // process whose parent ends between the reading of two lists may be in neither. Killing without stopping loses against
 // a fork bomb. Orphans are reaped in between, or they fill the limit on processes.
 func (w walk) end(deadline time.Time) error {
 	refused := map[identity]error{}
+	last := time.Now() // when a member was found
 	for clean := 0; clean < 2; {
 		if time.Now().After(deadline) { // or a look that was not taken would pass for one that found nothing
 			return fmt.Errorf("processes may remain: %w", os.ErrDeadlineExceeded)
 		}
-		found := w.signalAll(unix.SIGSTOP, deadline, refused)
+		found, all := w.signalAll(unix.SIGSTOP, deadline, refused)
 		if found == 0 {
-			clean++
+			if all || time.Since(last) > patience {
+				clean++
+			} else {
+				clean = 0
+			}
 			children.reapSome()
 			continue
 		}
@@ -64,6 +102,7 @@ func (w walk) end(deadline time.Time) error {
 		w.signalOnce(unix.SIGKILL, map[identity]bool{}, refused)
 		children.reapSome()
 		time.Sleep(100 * time.Microsecond) // to die takes a moment
+		last = time.Now()
 	}
 	var errs []error
 	for id, err := range refused {
@@ -72,27 +111,29 @@ func (w walk) end(deadline time.Time) error {
 	return errors.Join(errs...)
 }
 
-// signalAll sends sig until no new member appears, and returns how many it reached.
-func (w walk) signalAll(sig unix.Signal, deadline time.Time, refused map[identity]error) int {
+// signalAll sends sig until no new member appears, and returns how many it reached, and whether the last look saw all.
+func (w walk) signalAll(sig unix.Signal, deadline time.Time, refused map[identity]error) (reached int, all bool) {
 	seen := map[identity]bool{}
 	for time.Now().Before(deadline) {
-		if w.signalOnce(sig, seen, refused) == 0 {
-			break
+		n, all := w.signalOnce(sig, seen, refused)
+		if n == 0 {
+			return len(seen), all
 		}
 		children.reapSome()
 	}
-	return len(seen)
+	return len(seen), false
 }
 
 // signalOnce sends sig to every member that is neither in seen nor in refused, adds it there, and returns how many it
-// reached.
-func (w walk) signalOnce(sig unix.Signal, seen map[identity]bool, refused map[identity]error) (reached int) {
-	w.visit(func(s procStat) {
+// reached. The group of one that has just ended gets SIGSTOP too: what it left behind is there.
+func (w walk) signalOnce(sig unix.Signal, seen map[identity]bool, refused map[identity]error) (reached int, all bool) {
+	all = w.visit(func(s procStat) {
 		id := identity{s.pid, s.start}
-		if seen[id] || refused[id] != nil {
+		if seen[id] || refused[id] != nil || s.dead() && sig != unix.SIGSTOP {
 			return
 		}
 		switch err := signalExactly(id, sig); {
+		case s.dead():
 		case err == nil:
 			seen[id] = true
 			reached++
@@ -100,7 +141,7 @@ func (w walk) signalOnce(sig unix.Signal, seen map[identity]bool, refused map[id
 			refused[id] = err
 		}
 	})
-	return reached
+	return reached, all
 }
 
 // signalExactly signals the process and none that got its number since: the pidfd is opened first and checked then.

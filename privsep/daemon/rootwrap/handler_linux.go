@@ -132,8 +132,10 @@ func (c *Commands) serve(ctx context.Context, v filters.Verdict, p *spawn.Proces
 		return command.Result{}, err
 	}
 	if v.Rule.Detached && status.Code == 0 {
-		if err := p.LetGo(); err != nil {
-			daemon.Log(ctx).Warn("what the command left behind could not be let go", "error", err)
+		if pids, err := p.LetGo(); err != nil {
+			daemon.Log(ctx).Warn("what the command left behind could not be let go", "rule", v.Rule.Name, "error", err)
+		} else if len(pids) > 0 {
+			daemon.Log(ctx).Info("let go: outlives this helper (lifetime = detached)", "rule", v.Rule.Name, "pids", pids)
 		}
 	}
 	if killed {
@@ -154,6 +156,11 @@ func (c *Commands) attend(ctx context.Context, p *spawn.Process) (killed bool) {
 				daemon.Log(ctx).Warn("signal", "signal", sig.String(), "error", err)
 			}
 		case <-ctx.Done():
+			select {
+			case <-p.Done(): // both at once: it has ended in order, and what it leaves may outlive ctx
+				return false
+			default:
+			}
 			if err := p.KillTree(); err != nil {
 				daemon.Log(ctx).Error("ending the command", "error", err)
 			}
