@@ -18,7 +18,7 @@ func serve(args []string) int {
 		return fail(exitNoCommand, "daemon: %v", err)
 	}
 	commands := root.New(root.Options{
-		Load:  func() (*host.Loaded, error) { return host.Load(f.config, host.Options{}) },
+		Load:  func() (*host.Loaded, error) { return host.Load(f.config, host.Options{Handed: daemon.Handed()}) },
 		Audit: os.Stderr,
 	})
 	daemon.New(daemon.Options{Commands: commands}).Main()
