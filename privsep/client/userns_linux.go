@@ -22,7 +22,7 @@ type UserNamespace struct {
 	// writable by nobody else, with every folder and link on the way, or the helper is not started (a program may lie
 	// below a sticky folder). They are opened before the namespace is entered, again for each start of a helper, and
 	// it knows them by device and inode: a program that is upgraded is refused until the next start. A folder says
-	// nothing of what is in it.
+	// nothing of what is in it, except that the service's own files below it can be told by their owner, inside too.
 	Trusted []string
 }
 
