@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"math"
+	"runtime"
 	"runtime/debug"
 )
 
@@ -15,4 +16,23 @@ import (
 func boundGarbage() {
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(math.MaxInt64)
+}
+
+// Requests from largeArgs up are garbage that comes fast: a client may send a gigabyte of them in a second, decoded and
+// answered it is three times as much, and where other processes leave the collector no processor for a while, it is late.
+const (
+	largeArgs  = 64 << 10
+	maxGarbage = 2 << 20
+)
+
+// tidy collects garbage before more than maxGarbage of large requests have become it, while the client waits. Nobody
+// calls it but who reads requests. Larger data is better passed as a File.
+func (s *server) tidy(args int) {
+	if args < largeArgs {
+		return
+	}
+	if s.large += args; s.large > maxGarbage {
+		s.large = 0
+		runtime.GC()
+	}
 }

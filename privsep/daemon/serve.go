@@ -22,6 +22,7 @@ type server struct {
 	logs     *logQueue
 	ctx      context.Context
 	group    sync.WaitGroup // handlers that have not returned
+	large    int            // bytes of large requests since the last collection
 
 	mu      sync.Mutex
 	calls   map[uint64]*call // unanswered, by the client's id
@@ -95,6 +96,7 @@ func (s *server) receive() error {
 		}
 		switch m := m.(type) {
 		case wire.Call:
+			s.tidy(len(m.Args))
 			err = s.admit(m, files)
 		case wire.Cancel:
 			s.cancel(m.ID)
