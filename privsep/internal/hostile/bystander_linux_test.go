@@ -77,7 +77,7 @@ type witness struct {
 
 func startBystander(t testing.TB) *witness {
 	t.Helper()
-	helper, fd := startHelper(t, os.Stderr)
+	helper, fd := startHelper(t, "helper", os.Stderr)
 	socket := os.NewFile(uintptr(fd), "client")
 	cmd := testenv.Child(t, "bystander")
 	cmd.ExtraFiles = []*os.File{socket}

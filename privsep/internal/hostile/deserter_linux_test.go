@@ -56,7 +56,7 @@ func TestClientGoesItsEndStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &victim{t: t, cmd: startHelperOn(t, ends[0], os.Stderr), fd: ends[1]}
+	v := &victim{t: t, cmd: startHelperOn(t, "helper", ends[0], os.Stderr), fd: ends[1]}
 	defer unix.Close(v.fd)
 	v.answer(wire.TypeHello)
 	v.call("target.files", 0, indexes(1), v.fd)

@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"os"
@@ -37,23 +36,23 @@ type victim struct {
 	nextID uint64
 }
 
-// startHelper starts a helper on one end of a socketpair and returns the other. It is root's, or root's of a user
-// namespace.
-func startHelper(t testing.TB, stderr *os.File) (*exec.Cmd, int) {
+// startHelper starts one of this binary's helpers on one end of a socketpair and returns the other. It is root's, or
+// root's of a user namespace.
+func startHelper(t testing.TB, name string, stderr *os.File) (*exec.Cmd, int) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return startHelperOn(t, fds[0], stderr), fds[1]
+	return startHelperOn(t, name, fds[0], stderr), fds[1]
 }
 
 // startHelperOn starts a helper on a socket, which it closes here.
-func startHelperOn(t testing.TB, socket int, stderr *os.File) *exec.Cmd {
+func startHelperOn(t testing.TB, name string, socket int, stderr *os.File) *exec.Cmd {
 	t.Helper()
 	theirs := os.NewFile(uintptr(socket), "helper")
 	defer theirs.Close()
-	cmd := testenv.Child(t, "helper")
+	cmd := testenv.Child(t, name)
 	cmd.Stdin, cmd.Stderr = theirs, stderr
 	if os.Geteuid() != 0 {
 		testenv.InUserNamespace(t, cmd)
@@ -64,9 +63,22 @@ func startHelperOn(t testing.TB, socket int, stderr *os.File) *exec.Cmd {
 	return cmd
 }
 
-// attack starts a helper and takes its HELLO. What the helper writes at its end finds its standard error full, so that it
-// can be looked at before it is gone.
+// attack starts the helper of entrypoints and remembers how it looks when it is idle.
 func attack(t testing.TB) *victim {
+	t.Helper()
+	v := attackHelper(t, "helper")
+	for range 20 { // what is made once has been made
+		v.call("target.add", 0, add2)
+		v.answer(wire.TypeReturn)
+	}
+	v.before = v.look()
+	v.idle = v.resident("VmRSS")
+	return v
+}
+
+// attackHelper starts a helper and takes its HELLO. What the helper writes at its end finds its standard error full, so
+// that it can be looked at before it is gone.
+func attackHelper(t testing.TB, name string) *victim {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -74,7 +86,7 @@ func attack(t testing.TB) *victim {
 	}
 	v := &victim{t: t, stderr: r, nextID: 1 << 32}
 	v.fill(w)
-	v.cmd, v.fd = startHelper(t, w)
+	v.cmd, v.fd = startHelper(t, name, w)
 	w.Close()
 	t.Cleanup(func() {
 		unix.Close(v.fd)
@@ -85,12 +97,6 @@ func attack(t testing.TB) *victim {
 	if m := v.receive(); m.kind != wire.TypeHello {
 		t.Fatalf("the first message is %v", m.kind)
 	}
-	for range 20 { // what is made once has been made
-		v.call("target.add", 0, add2)
-		v.answer(wire.TypeReturn)
-	}
-	v.before = v.look()
-	v.idle = v.resident("VmRSS")
 	return v
 }
 
@@ -130,6 +136,10 @@ func (v *victim) send(b []byte, fds ...int) {
 			rights = unix.UnixRights(fds...)
 		}
 		n, err := unix.SendmsgN(v.fd, b, rights, nil, unix.MSG_NOSIGNAL)
+		if err == unix.ETOOMANYREFS { // an ordinary user has as many on the way as it may open: the helper must take some
+			time.Sleep(time.Millisecond)
+			continue
+		}
 		if err != nil {
 			if err != unix.EPIPE && err != unix.ECONNRESET { // the helper may end us before we are through
 				v.t.Error(err) // not Fatal: floods are sent by a goroutine of their own
@@ -159,120 +169,12 @@ func (v *victim) press(b []byte) (rest []byte) {
 	return nil
 }
 
-// frame is a message with the length that it has, from its elements.
-func frame(write func(*strict.Writer)) []byte {
-	w := strict.Writer{Buf: make([]byte, 4)}
-	write(&w)
-	binary.BigEndian.PutUint32(w.Buf, uint32(len(w.Buf)-4))
-	return w.Buf
-}
-
-func callFrame(id uint64, entrypoint string, timeout time.Duration, descriptors int, args []byte) []byte {
-	return frame(func(w *strict.Writer) {
-		w.Array(6)
-		w.Uint(uint64(wire.TypeCall))
-		w.Uint(uint64(descriptors))
-		w.Uint(id)
-		w.String(entrypoint)
-		w.Uint(uint64(timeout))
-		w.Raw(args)
-	})
-}
-
-func simple(kind wire.Type, numbers ...uint64) []byte {
-	return frame(func(w *strict.Writer) {
-		w.Array(2 + len(numbers))
-		w.Uint(uint64(kind))
-		w.Uint(0)
-		for _, n := range numbers {
-			w.Uint(n)
-		}
-	})
-}
-
-var add2 = []byte{0x92, 1, 2}
-
 // call sends a call with an id of its own.
 func (v *victim) call(entrypoint string, timeout time.Duration, args []byte, fds ...int) (id uint64) {
 	v.t.Helper()
 	v.nextID++
 	v.send(callFrame(v.nextID, entrypoint, timeout, len(fds), args), fds...)
 	return v.nextID
-}
-
-// message is what came from the helper.
-type message struct {
-	kind wire.Type
-	id   uint64 // of a RET or ERR
-	code string // of an ERR
-	body []byte // of a RET
-	err  error  // io.EOF: the end
-}
-
-// receive reads one message. Descriptors are not asked for, so none are installed.
-func (v *victim) receive() (m message) {
-	v.t.Helper()
-	payload, err := v.payload()
-	if err != nil {
-		return message{err: err}
-	}
-	r := strict.NewReader(payload).Within(strict.Limits{Elements: len(payload)})
-	_, err = r.Array()
-	kind, err1 := r.Uint(255)
-	_, err2 := r.Uint(253)
-	m.kind = wire.Type(kind)
-	if err := errors.Join(err, err1, err2); err != nil {
-		v.t.Fatal(err)
-	}
-	switch m.kind {
-	case wire.TypeReturn:
-		m.id, err1 = r.Uint(1<<64 - 1)
-		m.body, err2 = r.Value()
-	case wire.TypeError:
-		m.id, err1 = r.Uint(1<<64 - 1)
-		m.code, err2 = r.String(200)
-	}
-	if err := errors.Join(err1, err2); err != nil {
-		v.t.Fatal(err)
-	}
-	return m
-}
-
-func (v *victim) payload() ([]byte, error) {
-	head := make([]byte, 4)
-	if err := v.read(head); err != nil {
-		return nil, err
-	}
-	b := make([]byte, binary.BigEndian.Uint32(head))
-	return b, v.read(b)
-}
-
-func (v *victim) read(b []byte) error {
-	v.t.Helper()
-	for len(b) > 0 {
-		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(v.fd), Events: unix.POLLIN}}, int(patience/time.Millisecond)); n == 0 {
-			v.t.Fatalf("the helper says nothing within %v", patience)
-		}
-		n, err := unix.Read(v.fd, b)
-		if n == 0 || err == unix.ECONNRESET { // it went with bytes of ours unread
-			return io.EOF
-		}
-		if err != nil {
-			v.t.Fatal(err)
-		}
-		b = b[n:]
-	}
-	return nil
-}
-
-// answer wants the next message to be of this type.
-func (v *victim) answer(kind wire.Type) message {
-	v.t.Helper()
-	m := v.receive()
-	if m.kind != kind || m.err != nil {
-		v.t.Fatalf("%+v where %v belongs", m, kind)
-	}
-	return m
 }
 
 // until reads on to the answer of one call, and counts those of others by their code ("" is a RET).
