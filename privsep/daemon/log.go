@@ -3,18 +3,22 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// maxLogs is how many records wait for a client that does not read. Later ones are counted and dropped: a log never
-// holds up a call.
-const maxLogs = 256
+// What waits for a client that does not read. Later records are counted and dropped: a log never holds up a call.
+const (
+	maxLogs     = 256
+	maxLogBytes = 1 << 20 // of their texts
+)
 
 // logQueue carries records to the client on a goroutine of its own.
 type logQueue struct {
 	records chan wire.Log
+	bytes   atomic.Int64 // of the texts in records
 	dropped atomic.Uint64
 	done    chan struct{}
 }
@@ -25,6 +29,7 @@ func newLogQueue(send func(wire.Log)) *logQueue {
 		for {
 			select {
 			case m := <-q.records:
+				q.bytes.Add(-textBytes(m))
 				m.Dropped = q.dropped.Swap(0)
 				send(m)
 			case <-q.done:
@@ -36,11 +41,30 @@ func newLogQueue(send func(wire.Log)) *logQueue {
 }
 
 func (q *logQueue) add(m wire.Log) {
-	select {
-	case q.records <- m:
-	default:
-		q.dropped.Add(1)
+	size := textBytes(m)
+	if q.bytes.Add(size) <= maxLogBytes {
+		select {
+		case q.records <- m:
+			return
+		default:
+		}
 	}
+	q.bytes.Add(-size)
+	q.dropped.Add(1)
+}
+
+// textBytes is what a record holds besides its parts of a fixed size.
+func textBytes(m wire.Log) int64 {
+	n := len(m.Message)
+	for _, a := range m.Attrs {
+		for _, p := range a.Path {
+			n += len(p)
+		}
+		if a.Value.Kind() == slog.KindString {
+			n += len(a.Value.String())
+		}
+	}
+	return int64(n)
 }
 
 func (q *logQueue) close() { close(q.done) }
@@ -103,11 +127,12 @@ const (
 	maxText  = 32 << 10
 )
 
+// clip also makes a copy: a word of the arguments would keep all of them in memory for as long as its record waits.
 func clip(s string) string {
 	if len(s) > maxText {
 		return s[:maxText] + "…"
 	}
-	return s
+	return strings.Clone(s)
 }
 
 // appendAttr adds an attribute with the path of its groups. Groups within groups become longer paths.
