@@ -19,7 +19,7 @@ import (
 //
 //	a, err := c.Begin(ctx)
 //	if err != nil {
-//		return Result{}, err
+//		return processutils.Result{}, err
 //	}
 //	… start the command with a.Context, let a.Stdout and a.Stderr have its output, call a.Started …
 //	return a.End(status, processutils.StageWait, nil)
@@ -32,8 +32,6 @@ type Attempt struct {
 	cmd    Cmd
 	cancel context.CancelFunc
 	began  time.Time
-	logger *slog.Logger
-	level  slog.Level
 	mask   mask.Masker
 	result Result
 	stream error
@@ -41,14 +39,8 @@ type Attempt struct {
 
 // Begin checks the Cmd, logs that it is run, and starts the clock. An error is an *ExecError; there is no End to call then.
 func (c Cmd) Begin(ctx context.Context) (*Attempt, error) {
-	a := &Attempt{cmd: c, Context: ctx, cancel: func() {}, began: time.Now(), logger: c.Logger, level: slog.LevelDebug, mask: mask.New(c.Secrets...)}
+	a := &Attempt{cmd: c, Context: ctx, cancel: func() {}, began: time.Now(), mask: mask.New(c.Secrets...)}
 	a.result = Result{Status: Status{Code: -1}, Attempt: 1, mask: a.mask}
-	if a.logger == nil {
-		a.logger = slog.Default()
-	}
-	if c.LogLevel != nil {
-		a.level = c.LogLevel.Level()
-	}
 	a.Stdout = newCapture(c.Bound, c.Stdout)
 	a.Stderr = a.Stdout
 	if !c.MergeStderr {
@@ -63,11 +55,12 @@ func (c Cmd) Begin(ctx context.Context) (*Attempt, error) {
 	if c.Timeout > 0 {
 		a.Context, a.cancel = context.WithTimeout(ctx, c.Timeout)
 	}
-	if a.logger.Enabled(ctx, a.level) {
-		a.logger.Log(ctx, a.level, "running command", "command", c)
-	}
+	c.log(ctx, "running command")
 	return a, nil
 }
+
+// notBegun is the Result beside an error of Begin.
+func notBegun() Result { return Result{Status: Status{Code: -1}, Attempt: 1} }
 
 // validate refuses what contradicts itself and what no kernel takes, before anything is started.
 func (c *Cmd) validate() error {
@@ -159,9 +152,7 @@ func (a *Attempt) End(s Status, stage Stage, err error) (Result, error) {
 	if a.cmd.OnEnd != nil && stage != StageStart && stage != StageLimit && stage != StageExec {
 		a.cmd.OnEnd(a.result)
 	}
-	if a.logger.Enabled(a.Context, a.level) {
-		a.logger.Log(a.Context, a.level, "command ended", "command", a.cmd, "result", a.result)
-	}
+	a.cmd.log(a.Context, "command ended", slog.Any("result", a.result))
 	accepted := a.cmd.accepts(s)
 	switch {
 	case stage == StageWait && !accepted && err == nil:
@@ -196,21 +187,6 @@ func (a *Attempt) fail(stage Stage, err error) *ExecError {
 	r := a.result
 	r.Stdout, r.Stderr = presentable(a.mask, r.Stdout), presentable(a.mask, r.Stderr)
 	return &ExecError{Args: a.mask.Args(a.cmd.Args), Result: r, Stage: stage, Err: maskedError(a.mask, err)}
-}
-
-// logFailure logs an attempt's failure; Retry says for which attempts.
-func (c *Cmd) logFailure(ctx context.Context, err *ExecError) {
-	if c.LogErrors == LogErrorsDefault {
-		return
-	}
-	logger, level := c.Logger, slog.LevelDebug
-	if logger == nil {
-		logger = slog.Default()
-	}
-	if c.LogLevel != nil {
-		level = c.LogLevel.Level()
-	}
-	logger.Log(ctx, level, "command failed", "failure", err)
 }
 
 // maskedError replaces the text of an error that would show a secret and keeps what it wraps.

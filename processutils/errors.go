@@ -34,6 +34,7 @@ const (
 	StageExec     Stage = "exec"     // the program cannot be executed: missing, not permitted, busy; or refused by policy
 	StageWait     Stage = "wait"     // it ran, and ended in a way that is not accepted, or its streams failed
 	StageDeadline Stage = "deadline" // Timeout or ctx ended first
+	StageLost     Stage = "lost"     // the connection to what ran it broke: it may or may not have run
 )
 
 // ExecError is the failure of one attempt. Nothing in it is secret: command line and outputs are masked, the outputs

@@ -19,7 +19,7 @@ type Local struct{}
 func (Local) Run(ctx context.Context, c Cmd) (Result, error) {
 	a, err := c.Begin(ctx)
 	if err != nil {
-		return Result{Status: Status{Code: -1}, Attempt: 1}, err
+		return notBegun(), err
 	}
 	return runLocal(a)
 }

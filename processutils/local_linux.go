@@ -86,16 +86,18 @@ func (r *running) stop() {
 	}
 	r.struck, r.first = true, r.pidfd.dead(0)
 	gone := func() bool { return r.pidfd.dead(0) && r.reach.gone() }
+	kill := true
 	if grace := r.a.cmd.Stop.grace(); grace > 0 {
 		r.reach.ask(r.a.cmd.Stop.signal())
-		within(time.Now().Add(grace), gone)
+		kill = !within(time.Now().Add(grace), gone)
 	}
-	if !gone() {
+	if kill {
 		until := time.Now().Add(killTime)
 		r.reach.kill(until)
-		within(until, gone)
+		if !within(until, gone) {
+			r.left = r.reach.left()
+		}
 	}
-	r.left = r.reach.left()
 	select {
 	case <-r.ended:
 	case <-time.After(20 * time.Millisecond): // for what is in the pipes still
@@ -105,10 +107,18 @@ func (r *running) stop() {
 	r.pidfd.giveUp()
 }
 
-// within waits until done is true, no longer than until. What it waits for shows nowhere but in /proc.
-func within(until time.Time, done func() bool) {
-	for pause := time.Millisecond; !done() && time.Now().Before(until); pause = min(2*pause, 50*time.Millisecond) {
-		time.Sleep(min(pause, time.Until(until)))
+// within waits until done is true, no longer than until, and reports whether it is. What it waits for shows nowhere but in
+// /proc.
+func within(until time.Time, done func() bool) bool {
+	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
+		if done() {
+			return true
+		}
+		rest := time.Until(until)
+		if rest <= 0 {
+			return false
+		}
+		time.Sleep(min(pause, rest))
 	}
 }
 

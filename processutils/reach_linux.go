@@ -25,7 +25,8 @@ func newReach(c *Cmd, main *os.Process) reach {
 	case ScopeGroup:
 		return &members{main: main.Pid, own: true}
 	}
-	return &members{main: main.Pid, own: !c.KeepTerminal, tree: true, known: map[identity]bool{}}
+	session, err := unix.Getsid(main.Pid)
+	return &members{main: main.Pid, own: !c.KeepTerminal, session: err == nil && session == main.Pid, tree: true, known: map[identity]bool{}}
 }
 
 // onlyProcess is ScopeProcess.
@@ -39,15 +40,17 @@ func (o onlyProcess) release() []int         { return nil }
 
 // members are processes found by looking: ScopeTree and ScopeGroup.
 type members struct {
-	main  int
-	own   bool              // main leads a group of its own, or a session
-	tree  bool              // descendants too
-	known map[identity]bool // of the tree: found before; what led to them may be gone
+	main    int
+	own     bool              // main leads a group of its own
+	session bool              // and a session
+	tree    bool              // descendants too
+	known   map[identity]bool // of the tree: found before; what led to them may be gone
 }
 
-// look returns the living members, main among them. It asks of every process of the machine its group and session alone,
-// which costs no more than a system call; what it opens in /proc are the members.
-func (m *members) look() (alive []procStat) {
+// look returns the living members that can be found from main and from known; with all, those too that have only their
+// group or session in common with it. Of each process of the machine that asks no more than two system calls, and where
+// thousands come and go it is slow all the same.
+func (m *members) look(all bool) (alive []procStat) {
 	found := map[int]bool{m.main: true}
 	list := []int{m.main}
 	add := func(pid int) {
@@ -56,11 +59,11 @@ func (m *members) look() (alive []procStat) {
 			list = append(list, pid)
 		}
 	}
-	if m.own {
+	if all && m.own {
 		for _, pid := range pids() {
-			group, _ := unix.Getpgid(pid)
-			session, _ := unix.Getsid(pid)
-			if group == m.main || m.tree && session == m.main {
+			if group, err := unix.Getpgid(pid); err == nil && group == m.main {
+				add(pid)
+			} else if session, err := unix.Getsid(pid); m.session && err == nil && session == m.main {
 				add(pid)
 			}
 		}
@@ -96,7 +99,7 @@ func (m *members) look() (alive []procStat) {
 
 // ask signals the group in one step, and what is outside of it one by one.
 func (m *members) ask(sig syscall.Signal) {
-	alive := m.look()
+	alive := m.look(m.session)
 	if m.own {
 		_ = unix.Kill(-m.main, sig) // it fails where the group is dead already, or another user's
 	}
@@ -107,10 +110,13 @@ func (m *members) ask(sig syscall.Signal) {
 	}
 }
 
-func (m *members) gone() bool { return len(m.left()) == 0 }
+func (m *members) gone() bool { return len(m.others(false)) == 0 && len(m.others(true)) == 0 }
 
-func (m *members) left() (pids []int) {
-	for _, p := range m.look() {
+func (m *members) left() []int { return m.others(true) }
+
+// others are the living members but main.
+func (m *members) others(all bool) (pids []int) {
+	for _, p := range m.look(all) {
 		if p.pid != m.main {
 			pids = append(pids, p.pid)
 		}
@@ -120,8 +126,9 @@ func (m *members) left() (pids []int) {
 
 func (m *members) release() []int { return nil }
 
-// kill stops the members until no new one appears, and kills them then, until a look finds none. Killing without stopping
-// loses against what forks faster than it is found.
+// kill stops the members until no new one appears, and kills them then, until two looks find none: a process whose parent
+// ends between the reading of two lists may be in neither. Killing without stopping loses against what forks faster than
+// it is found. The group is stopped and killed in one step, which no fork can slip through.
 func (m *members) kill(until time.Time) {
 	for clean := 0; clean < 2 && time.Now().Before(until); {
 		stopped := map[identity]bool{}
@@ -130,20 +137,20 @@ func (m *members) kill(until time.Time) {
 			if m.own {
 				_ = unix.Kill(-m.main, unix.SIGSTOP)
 			}
-			for _, p := range m.look() {
+			for _, p := range m.look(m.session) {
 				if !stopped[p.identity] && signalExactly(p.identity, unix.SIGSTOP) {
 					stopped[p.identity], more = true, true
 				}
 			}
+		}
+		if m.own {
+			_ = unix.Kill(-m.main, unix.SIGKILL)
 		}
 		if len(stopped) == 0 {
 			clean++
 			continue
 		}
 		clean = 0
-		if m.own {
-			_ = unix.Kill(-m.main, unix.SIGKILL)
-		}
 		for id := range stopped {
 			signalExactly(id, unix.SIGKILL)
 		}

@@ -37,7 +37,6 @@ func TestStop(t *testing.T) {
 		{"stopped", "sleep 100018 & kill -STOP $$", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			cmd := processutils.Shell(c.script)
 			cmd.Timeout = deadline
 			cmd.Stop.Grace = grace
