@@ -17,8 +17,8 @@ import (
 // A Cmd is one command to be run by the helper, if its policy allows it. It is shaped as os/exec's and used the same
 // way; like that, it is used once. What differs:
 //
-//   - The helper decides what runs: there is no Path, no ExtraFiles, no SysProcAttr. A refused command fails in Start,
-//     with an error that errors.Is finds as fs.ErrPermission; a program that is missing as fs.ErrNotExist.
+//   - The helper decides what runs: there is no Path, Err, Environ, ExtraFiles or SysProcAttr. A refused command fails in
+//     Start, with an error that errors.Is finds as fs.ErrPermission; a program that is missing as fs.ErrNotExist.
 //   - The command inherits nothing. A nil Env sends nothing; a variable or a Dir that the rule does not allow is refused,
 //     never dropped.
 //   - The standard streams are descriptors of ours that the command gets itself: the helper copies nothing. A terminal is
