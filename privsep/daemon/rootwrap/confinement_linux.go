@@ -56,7 +56,10 @@ func (c *Commands) own() privsep.Capabilities {
 		keep = keep.With(privsep.CAP_SYS_NICE)
 	}
 	if resource && others { // a limit on processes does not hold uid 0
-		keep = keep.With(privsep.CAP_SYS_RESOURCE)
+		// Many containers have it not. Their commands have what limit the container has, which is better than no helper.
+		if status, err := confine.ReadStatus(0, 0); err == nil {
+			keep |= privsep.Caps(privsep.CAP_SYS_RESOURCE) & status.Permitted
+		}
 	}
 	return keep
 }
