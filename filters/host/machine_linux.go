@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -48,7 +49,11 @@ func (m *machine) RealPath(path string) string {
 	}
 	r := resolver{seen: make(map[string]string)}
 	resolved, _ := r.resolve(dir, path)
-	return filepath.Clean(resolved)
+	clean := filepath.Clean(resolved)
+	if strings.HasPrefix(resolved, "//") && !strings.HasPrefix(resolved, "///") {
+		clean = "/" + clean // POSIX keeps two slashes, and so does os.path.normpath
+	}
+	return clean
 }
 
 // A resolver resolves links in a path as far as it exists.
@@ -61,14 +66,16 @@ type resolver struct {
 const maxResolve = 200
 
 // resolve goes from dir along rest. ok is false where a loop of links ended it; what is left is then kept as it stands.
+// Its time is linear in rest: a client's argument may be 128 KiB long.
 func (r *resolver) resolve(dir, rest string) (path string, ok bool) {
 	if r.depth++; r.depth > maxResolve {
-		return filepath.Join(dir, rest), false
+		return join(dir, rest), false
 	}
 	defer func() { r.depth-- }()
 	if strings.HasPrefix(rest, "/") {
 		dir = "/"
 	}
+	at := append(make([]byte, 0, len(dir)+len(rest)+1), dir...)
 	for rest != "" {
 		var name string
 		name, rest, _ = strings.Cut(rest, "/")
@@ -76,34 +83,51 @@ func (r *resolver) resolve(dir, rest string) (path string, ok bool) {
 		case "", ".":
 			continue
 		case "..":
-			dir = filepath.Dir(dir)
+			at = at[:max(bytes.LastIndexByte(at, '/'), 1)]
 			continue
 		}
-		next := strings.TrimSuffix(dir, "/") + "/" + name
+		here := len(at)
+		if here > 1 {
+			at = append(at, '/')
+		}
+		if at = append(at, name...); len(at) >= unix.PathMax {
+			continue // the kernel looks at nothing that long, so it is no link
+		}
+		next := string(at)
 		target, err := os.Readlink(next)
 		if err != nil {
-			dir = next
 			continue
 		}
-		if done, known := r.seen[next]; known {
-			if done == "" {
-				return next + "/" + rest, false
+		done, known := r.seen[next]
+		switch {
+		case known && done == "":
+			return join(next, rest), false
+		case !known:
+			r.seen[next] = ""
+			if done, ok = r.resolve(string(at[:here]), target); !ok {
+				return join(done, rest), false
 			}
-			dir = done
-			continue
+			r.seen[next] = done
 		}
-		r.seen[next] = ""
-		if dir, ok = r.resolve(dir, target); !ok {
-			return dir + "/" + rest, false
-		}
-		r.seen[next] = dir
+		at = append(at[:0], done...)
 	}
-	return dir, true
+	return string(at), true
+}
+
+// join is os.path.join, which forgets dir where rest begins with a slash: of a loop and //x, rootwrap judges /x.
+func join(dir, rest string) string {
+	if strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return strings.TrimSuffix(dir, "/") + "/" + rest
 }
 
 // Beneath resolves path once by its links, and then asks the kernel for the result below dir with no link at all: what
 // comes out has been walked from a descriptor of dir and cannot have left it.
 func (m *machine) Beneath(dir, path string) (string, error) {
+	if len(path) >= unix.PathMax {
+		return "", &fs.PathError{Op: "resolve", Path: path[:64] + "…", Err: unix.ENAMETOOLONG}
+	}
 	canonical := m.RealPath(path)
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
