@@ -166,7 +166,7 @@ func TestNothingLeaks(t *testing.T) {
 		eventually(t, "children are left", func() bool {
 			children.mu.Lock()
 			defer children.mu.Unlock()
-			return len(children.mains) == 0 && len(childrenByScan()(os.Getpid())) == 0
+			return len(children.mains) == 0 && len(childrenByScan()(os.Getpid(), 0)) == 0
 		})
 		if n := countFDs(t); n > fds {
 			t.Errorf("%d descriptors, before %d", n, fds)

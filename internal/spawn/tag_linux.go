@@ -61,7 +61,7 @@ func (t *tags) mayBeReissued(seq uint64) bool { return t.issued-seq >= tagSpan }
 
 // readTag returns the tag that a process carries, or 0.
 func readTag(pid int) tag {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/timerslack_ns")
+	b, err := readProc("/proc/" + strconv.Itoa(pid) + "/timerslack_ns")
 	if err != nil {
 		return 0
 	}

@@ -51,7 +51,7 @@ func (w walk) look() (out []procStat) {
 func (w walk) visit(do func(procStat)) (all bool) {
 	children := w.list()
 	all = true
-	pids := children(os.Getpid())
+	pids := children(os.Getpid(), 0)
 	foreign := make([]bool, len(pids))
 	for i, pid := range pids {
 		foreign[i] = w.others(pid) // asked before it may end
@@ -69,7 +69,7 @@ func (w walk) visit(do func(procStat)) (all bool) {
 			all = false
 		}
 		do(s)
-		pids = append(pids, children(s.pid)...)
+		pids = append(pids, children(s.pid, s.threads)...)
 	}
 	return all
 }
@@ -95,12 +95,12 @@ func (w walk) end(deadline time.Time) error {
 			} else {
 				clean = 0
 			}
-			children.reapSome()
+			children.reapMany()
 			continue
 		}
 		clean = 0
 		w.signalOnce(unix.SIGKILL, map[identity]bool{}, refused)
-		children.reapSome()
+		children.reapMany()
 		time.Sleep(100 * time.Microsecond) // to die takes a moment
 		last = time.Now()
 	}
@@ -119,7 +119,7 @@ func (w walk) signalAll(sig unix.Signal, deadline time.Time, refused map[identit
 		if n == 0 {
 			return len(seen), all
 		}
-		children.reapSome()
+		children.reapMany()
 	}
 	return len(seen), false
 }
@@ -130,6 +130,11 @@ func (w walk) signalOnce(sig unix.Signal, seen map[identity]bool, refused map[id
 	all = w.visit(func(s procStat) {
 		id := identity{s.pid, s.start}
 		if seen[id] || refused[id] != nil || s.dead() && sig != unix.SIGSTOP {
+			return
+		}
+		if sig == unix.SIGSTOP && s.state == 'T' { // with its group
+			seen[id] = true
+			reached++
 			return
 		}
 		switch err := signalExactly(id, sig); {
@@ -146,9 +151,10 @@ func (w walk) signalOnce(sig unix.Signal, seen map[identity]bool, refused map[id
 
 // signalExactly signals the process and none that got its number since: the pidfd is opened first and checked then.
 //
-// SIGSTOP goes to its whole process group, which the kernel does in one step that no fork can slip through. A group lies
+// Its whole process group gets the signal, which the kernel does in one step that no fork can slip through. A group lies
 // in one session and a session is entered by birth alone, so that all of it descends from the same command, unless the
-// session is our own.
+// session is our own. The number of a group is nobody else's while it has a member, and who is to be killed was
+// stopped before.
 func signalExactly(id identity, sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(id.pid, 0)
 	if err != nil {
@@ -160,7 +166,7 @@ func signalExactly(id identity, sig unix.Signal) error {
 	if s, err := readStat(id.pid); err != nil || s.start != id.start {
 		return unix.ESRCH
 	}
-	if own, err := unix.Getsid(0); sig == unix.SIGSTOP && err == nil && err1 == nil && err2 == nil && sid != own {
+	if own, err := unix.Getsid(0); err == nil && err1 == nil && err2 == nil && sid != own {
 		_ = unix.Kill(-pgid, sig) // those that it does not reach are found one by one
 	}
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
