@@ -27,6 +27,7 @@ type claim struct {
 	dependents []*claim // claims that wait, of calls that hold this one
 
 	handed []*os.File // given to children
+	over   bool       // release was called
 	held   Held       // what the caller gets, in the same piece of memory
 }
 
@@ -89,8 +90,9 @@ func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) er
 	c.file, c.path = f, f.path
 	if try {
 		if !f.turns.tryEnter(&c.turn) {
+			since := f.heldSince(c)
 			s.mu.Unlock()
-			return s.refusal(c, ErrBusy)
+			return c.refused(since, ErrBusy)
 		}
 		f.claims = append(f.claims, c)
 		s.mu.Unlock()
@@ -146,13 +148,17 @@ func (s *Set) queueOutside(ctx context.Context, c *claim) error {
 // free.
 func (c *claim) release() error {
 	s := c.set
+	s.mu.Lock()
+	c.over = true // and nothing is handed on any more
+	handed := c.handed
+	s.mu.Unlock()
 	err := c.heat.released()
 	switch {
 	case c.grip == nil:
-	case c.handed != nil:
+	case handed != nil:
 		// Unlocking by name would take the lock from the children too.
 		err = errors.Join(err, c.grip.close())
-		for _, f := range c.handed {
+		for _, f := range handed {
 			err = errors.Join(err, f.Close())
 		}
 	default:
@@ -175,13 +181,16 @@ func (c *claim) hand() (*os.File, error) {
 	if c.grip == nil {
 		return nil, errors.ErrUnsupported
 	}
+	c.set.mu.Lock()
+	defer c.set.mu.Unlock()
+	if c.over {
+		return nil, ErrNotHeld
+	}
 	f, err := c.grip.duplicate()
 	if err != nil {
 		return nil, fmt.Errorf("hand on lock %q: %w", c.name, err)
 	}
-	c.set.mu.Lock()
 	c.handed = append(c.handed, f)
-	c.set.mu.Unlock()
 	return f, nil
 }
 

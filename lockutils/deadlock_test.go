@@ -146,8 +146,11 @@ func TestLockAll(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					if len(all) != 3 {
+					if len(all.Locks) != 3 {
 						return errors.New("names of one file were taken twice")
+					}
+					if _, err := s.Lock(all.Context(), "b"); !errors.Is(err, lockutils.ErrDeadlock) {
+						return errors.New("the ctx does not speak for all")
 					}
 					if err := errors.Join(bump(counter), all.Unlock()); err != nil {
 						return err
@@ -178,7 +181,7 @@ func TestLockAll(t *testing.T) {
 	if err != nil {
 		t.Fatalf("a was kept: %v", err)
 	}
-	if err := (lockutils.HeldAll{a, b}).Unlock(); err != nil {
+	if err := errors.Join(a.Unlock(), b.Unlock()); err != nil {
 		t.Fatal(err)
 	}
 }

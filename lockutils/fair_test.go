@@ -49,7 +49,10 @@ func TestFairOrder(t *testing.T) {
 		runs = 2
 	}
 	for run := range runs {
-		fairRun(t, run)
+		t.Run(fmt.Sprint(run), func(t *testing.T) {
+			t.Parallel()
+			fairRun(t, run)
+		})
 	}
 }
 

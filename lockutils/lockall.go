@@ -7,13 +7,17 @@ import (
 	"strings"
 )
 
-// HeldAll is several locks that are held together, in the order in which they were taken.
-type HeldAll []*Held
+// HeldAll is several locks that are held together.
+type HeldAll struct {
+	Locks []*Held // in the order in which they were taken
+
+	ctx context.Context
+}
 
 // LockAll takes all the locks or none, waiting for each, in one order that all callers share whatever order they name
 // them in: that of the files' names. Names of one file are taken once. Errors are those of Lock; what was taken before
 // one is given back.
-func (s *Set) LockAll(ctx context.Context, names ...string) (HeldAll, error) {
+func (s *Set) LockAll(ctx context.Context, names ...string) (*HeldAll, error) {
 	type named struct{ name, file string }
 	wanted := make([]named, 0, len(names))
 	for _, name := range names {
@@ -26,31 +30,26 @@ func (s *Set) LockAll(ctx context.Context, names ...string) (HeldAll, error) {
 	slices.SortStableFunc(wanted, func(a, b named) int { return strings.Compare(a.file, b.file) })
 	wanted = slices.CompactFunc(wanted, func(a, b named) bool { return a.file == b.file })
 
-	all := make(HeldAll, 0, len(wanted))
+	all := &HeldAll{ctx: ctx}
 	for _, w := range wanted {
-		held, err := s.Lock(ctx, w.name)
+		held, err := s.Lock(all.ctx, w.name)
 		if err != nil {
 			return nil, errors.Join(err, all.Unlock())
 		}
-		all = append(all, held)
-		ctx = held.Context()
+		all.Locks = append(all.Locks, held)
+		all.ctx = held.Context()
 	}
 	return all, nil
 }
 
 // Unlock gives all locks back, the last first. For each that was given back before, the error wraps ErrNotHeld.
-func (a HeldAll) Unlock() error {
+func (a *HeldAll) Unlock() error {
 	var errs []error
-	for _, held := range slices.Backward(a) {
+	for _, held := range slices.Backward(a.Locks) {
 		errs = append(errs, held.Unlock())
 	}
 	return errors.Join(errs...)
 }
 
-// Context is Held.Context of all the locks together. Of none it is nil: LockAll of no names has no ctx to give.
-func (a HeldAll) Context() context.Context {
-	if len(a) == 0 {
-		return nil
-	}
-	return a[len(a)-1].Context()
-}
+// Context is Held.Context of all the locks together.
+func (a *HeldAll) Context() context.Context { return a.ctx }

@@ -75,6 +75,14 @@ func flockPeer(j countJob) *exec.Cmd {
 	return exec.Command("/bin/sh", "-c", flockCounts, "sh", j.Folder, j.Name, j.Counter, fmt.Sprint(j.Rounds))
 }
 
+// gofrsPeer takes flock(2) alone, through gofrs/flock.
+func gofrsPeer(t *testing.T) func(countJob) *exec.Cmd {
+	return func(j countJob) *exec.Cmd {
+		j.FlockOnly = true
+		return j.child(t)
+	}
+}
+
 // Three of ours and three of theirs, 300 rounds each, on one file; 100 where only our own way of waiting differs.
 func TestPeersExclude(t *testing.T) {
 	for _, peer := range []struct {
@@ -88,6 +96,7 @@ func TestPeersExclude(t *testing.T) {
 		{"fasteners readers and writers", needPython, pythonPeer(fastenersReadsAndCounts), countJob{Oslo: true, Shared: 2}},
 		{"flock(1)", needFlock, flockPeer, countJob{}},
 		{"flock(1) and flock only", needFlock, flockPeer, countJob{FlockOnly: true}},
+		{"gofrs/flock", func(testing.TB) {}, gofrsPeer(t), countJob{}},
 		{"oslo.concurrency and fair", needPython, pythonPeer(osloCounts), countJob{Oslo: true, Fair: true}},
 		{"oslo.concurrency and polite", needPython, pythonPeer(osloCounts), countJob{Oslo: true, Polite: true}},
 		{"flock(1) and fair", needFlock, flockPeer, countJob{Fair: true}},

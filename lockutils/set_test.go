@@ -269,7 +269,7 @@ func TestOneFileTwoNames(t *testing.T) {
 	if !errors.As(err, &w) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
-	if w.Holder == nil || !w.Holder.Here || w.Holder.Pid != os.Getpid() || w.Waited < 20*time.Millisecond {
+	if w.Holder == nil || !w.Holder.Here || w.Holder.Pid != os.Getpid() || w.Waited < 10*time.Millisecond {
 		t.Errorf("holder: %+v", w)
 	}
 	if err := held.Unlock(); err != nil {

@@ -41,8 +41,11 @@ func (c *claim) use() Use {
 
 // Watch calls report once for every use of the Set in this process that lasts longer than limit, held or waited for,
 // until ctx ends; then it returns. It runs in the caller's goroutine, and report is called there. It wakes once in each
-// limit, and when one runs out. limit must be above zero.
+// limit, and when one runs out. A limit that is not above zero is a mistake, and panics.
 func (s *Set) Watch(ctx context.Context, limit time.Duration, report func(Use)) {
+	if limit <= 0 {
+		panic("lockutils: Watch needs a limit above zero")
+	}
 	type reported struct {
 		claim *claim
 		held  bool

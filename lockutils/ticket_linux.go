@@ -62,9 +62,18 @@ func (t *ticket) draw() error {
 	if _, err := t.ReadAt(next[:], 0); err != nil && err != io.EOF {
 		return err
 	}
-	t.number = int64(binary.LittleEndian.Uint64(next[:]) &^ (1 << 63))
-	if err := t.record(unix.F_OFD_SETLK, unix.F_WRLCK, 1+t.number, 1); err != nil {
-		return err
+	if n := binary.LittleEndian.Uint64(next[:]); n < gate/2 { // else somebody has scribbled on it: order suffers, no more
+		t.number = int64(n)
+	}
+	for {
+		err := t.record(unix.F_OFD_SETLK, unix.F_WRLCK, 1+t.number, 1)
+		if err == nil {
+			break
+		}
+		if !taken(err) {
+			return err
+		}
+		t.number++
 	}
 	binary.LittleEndian.PutUint64(next[:], uint64(t.number)+1)
 	if _, err := t.WriteAt(next[:], 0); err != nil {

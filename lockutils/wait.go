@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"runtime"
 	"slices"
 )
 
@@ -14,6 +13,16 @@ import (
 type wait struct {
 	running bool
 	claims  []*claim // that have their turn in this process, first come first
+}
+
+// remove takes c out and reports whether it was there.
+func (w *wait) remove(c *claim) bool {
+	i := slices.Index(w.claims, c)
+	if i < 0 {
+		return false
+	}
+	w.claims = slices.Delete(w.claims, i, i+1)
+	return true
 }
 
 // grasp takes the file for a claim that has its turn in this process.
@@ -118,9 +127,7 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 	w.running = true
 	s.mu.Unlock()
 	if adopted {
-		if err := g.close(); err != nil {
-			return err
-		}
+		_ = g.close() // nothing was written, and nothing is held
 	} else {
 		go s.waitInKernel(f, w, g, c.turn.shared)
 	}
@@ -130,12 +137,9 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 	case <-ctx.Done():
 	}
 	s.mu.Lock()
-	i := slices.Index(w.claims, c)
-	if i >= 0 {
-		w.claims = slices.Delete(w.claims, i, i+1)
-	}
+	waiting := w.remove(c)
 	s.mu.Unlock()
-	if i < 0 { // granted in the same moment
+	if !waiting { // granted in the same moment
 		if granted := <-c.granted; granted != nil {
 			return granted
 		}
@@ -147,7 +151,9 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 }
 
 // waitInKernel is the thread. It takes g over, waits, hands what it got to the claim that is first by then, and goes on
-// as long as there are claims: shared ones get a description each.
+// as long as there are claims: shared ones get a description each. In the end the thread is Go's again, to be used for
+// something else. It is not ended by runtime.LockOSThread: it may be one that started a child with Pdeathsig before, which
+// would die with it.
 func (s *Set) waitInKernel(f *file, w *wait, g grip, shared bool) {
 	for c := s.waitFair(f, w); c != nil; c = s.waitFair(f, w) {
 		got, err := s.waitCurrent(f, g, shared)
@@ -167,7 +173,7 @@ func (s *Set) waitInKernel(f *file, w *wait, g grip, shared bool) {
 			continue
 		}
 		c = w.claims[0]
-		w.claims = slices.Delete(w.claims, 0, 1)
+		w.remove(c)
 		c.grip = got
 		c.ticket.leave()
 		c.granted <- err
@@ -184,8 +190,6 @@ func (s *Set) waitInKernel(f *file, w *wait, g grip, shared bool) {
 		// Nobody is left to tell of an error: the description is closed whatever release returns.
 		_ = g.release()
 	}
-	// A thread that was only ever waiting ends with its goroutine, where Go would keep it for later.
-	runtime.LockOSThread()
 }
 
 // waitFair returns the claim that is to wait in the kernel, when it is first among the processes too if the Set is
@@ -209,8 +213,7 @@ func (s *Set) waitFair(f *file, w *wait) *claim {
 			return c
 		}
 		s.mu.Lock()
-		if i := slices.Index(w.claims, c); i >= 0 { // else it has left, and gave its ticket up
-			w.claims = slices.Delete(w.claims, i, i+1)
+		if w.remove(c) { // else it has left, and gave its ticket up
 			c.granted <- err
 		}
 		s.mu.Unlock()
