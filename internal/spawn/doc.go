@@ -3,7 +3,7 @@
 //
 //	g, err := spawn.NewGroup(spawn.Options{})
 //	f, err := spawn.NewForker(nil)
-//	p, err := g.Start(f, spawn.Command{Path: "/bin/ls", Argv: []string{"ls"}, Stdout: w, Setsid: true})
+//	p, err := g.Start(ctx, f, spawn.Command{Path: "/bin/ls", Argv: []string{"ls"}, Stdout: w, Setsid: true})
 //	st, err := p.Wait()
 //	err = g.Close() // whatever is still alive goes, what called setsid and forked twice included
 //

@@ -16,7 +16,8 @@ import (
 // Two reasons. The attributes of one thread (bounding set, no_new_privs, securebits, umask after unshare(CLONE_FS),
 // landlock) are inherited by the children forked from it, so that a whole kind of rule costs nothing more a command than
 // its first. And the signal that ends a command when its parent dies (prctl(2), PR_SET_PDEATHSIG) comes when the
-// *thread* that forked it ends. One thread alone forks some 2,400 times a second.
+// *thread* that forked it ends. One thread alone forks some 2,400 times a second. More than one a CPU gain nothing: a thread
+// keeps its CPU from the fork to the exec. So the threads are the limit on simultaneous starts, first come, first served.
 //
 // A Forker is made for the life of the program. It can be used by several groups and by many goroutines.
 type Forker struct {
