@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -224,9 +225,14 @@ func TestLetGoOfTheRunning(t *testing.T) {
 func TestHelperKilled(t *testing.T) {
 	for _, name := range []string{"cgroup", "walk"} {
 		t.Run(name, func(t *testing.T) {
-			_, child := killedHelper(t, name, `echo $$; exec sleep 1000`)
+			dir, child := killedHelper(t, name, `echo $$; exec sleep 1000`)
 			if !child.ends(oneSecond) {
 				t.Error("the command survived its helper")
+			}
+			if dir != "" {
+				if err := removeCgroup(filepath.Dir(dir)); err != nil { // no other helper of this name comes to sweep
+					t.Error(err)
+				}
 			}
 		})
 	}
