@@ -170,8 +170,7 @@ func TestKilledWaiters(t *testing.T) {
 		t.Run(fmt.Sprintf("fair=%v", fair), func(t *testing.T) {
 			folder, counter := newCounter(t)
 			job := countJob{Folder: folder, Counter: counter, Name: "bridge", Rounds: 200, Fair: fair}
-			victims := job
-			victims.Counter, victims.Rounds = filepath.Join(filepath.Dir(counter), "victims"), 1<<30
+			template := testenv.Child(t, "spin", folder, job.Name, fmt.Sprint(fair))
 			done := make(chan struct{})
 			var killers sync.WaitGroup
 			for range 2 {
@@ -182,8 +181,8 @@ func TestKilledWaiters(t *testing.T) {
 							return
 						default:
 						}
+						cmd := again(template)
 						// Victims lock and do not count: a kill in the middle of counting is no fault of the lock.
-						cmd := victimOf(t, victims)
 						if err := cmd.Start(); err != nil {
 							t.Error(err)
 							return
@@ -202,8 +201,11 @@ func TestKilledWaiters(t *testing.T) {
 	}
 }
 
-func victimOf(t testing.TB, j countJob) *exec.Cmd {
-	return testenv.Child(t, "spin", j.Folder, j.Name, fmt.Sprint(j.Fair))
+// again is the same command once more: a child's program is copied where it cannot be linked, which takes its time.
+func again(template *exec.Cmd) *exec.Cmd {
+	cmd := exec.Command(template.Path, template.Args[1:]...)
+	cmd.Env = template.Env
+	return cmd
 }
 
 // spinChild locks and unlocks until it is killed.
@@ -244,8 +246,7 @@ func TestThousandProcesses(t *testing.T) {
 	template := job.child(t)
 	cmds := make([]*exec.Cmd, 1000)
 	for i := range cmds {
-		cmds[i] = exec.Command(template.Path, template.Args[1:]...)
-		cmds[i].Env = template.Env
+		cmds[i] = again(template)
 	}
 	start := time.Now()
 	runAll(t, cmds...)

@@ -307,7 +307,7 @@ func TestHolderNamed(t *testing.T) {
 		if !errors.As(err, &w) || w.Holder == nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if w.Holder.Pid != h.Process.Pid || w.Holder.Here || !strings.Contains(w.Holder.Command, "lockutils.test") {
+		if w.Holder.Pid != h.Process.Pid || w.Holder.Here || !strings.HasSuffix(w.Holder.Command, folder+" bridge") {
 			t.Errorf("%s: holder is %v", name, w.Holder)
 		}
 		if since := w.Holder.Since; since.After(started.Add(time.Second)) || since.Before(started.Add(-time.Minute)) {
