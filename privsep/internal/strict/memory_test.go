@@ -110,6 +110,10 @@ func TestAmplification(t *testing.T) {
 		for _, n := range []int{1, 7, 8, 9, 29, 897, 1000, 20000} {
 			data := test.bytes(n)
 			estimate := leastMemory(t, p, data)
+			measured, err := p.Measure(data, 0, Limits{Memory: 1 << 30})
+			if whole := estimate + int(footprint(uint64(test.typ.Size()))); err != nil || measured != whole {
+				t.Errorf("%v of %d: measured %d bytes, %v; Limits.Memory and the value itself are %d", test.typ, n, measured, err, whole)
+			}
 			// The count is the whole process's: the least of a few is what decoding itself takes.
 			got := uint64(1 << 62)
 			for range 5 {

@@ -17,13 +17,16 @@ type Conn struct {
 	from Side // who sends to us
 
 	writing chan struct{} // holds one token: the right to write
-	out     strict.Writer // the frame that is being written; belongs to whoever has that right
+	out     strict.Writer // the frame that is being written; it and tx belong to whoever has that right
+	tx      transmission
 
 	buf     []byte // bytes received and not yet parsed, from next on
 	next    int
 	arrived []*os.File // descriptors received and not yet claimed by a frame
-	control []byte
+	rx      reception
 	ended   error // what Receive ended with; it never gets behind it
+
+	push, pull func(fd uintptr) bool // c.tx.push and c.rx.pull, made once: what a call hands to the poller it allocates
 }
 
 // The two buffers of a connection. A frame from 4 KiB up is received where it stays; small ones come many at a time.
@@ -51,7 +54,8 @@ func NewConn(socket *os.File, us Side) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{file: file, raw: raw, from: !us, writing: make(chan struct{}, 1),
-		buf: make([]byte, 0, bufferSize), control: make([]byte, unix.CmsgSpace(4*MaxFiles)+64)}
+		buf: make([]byte, 0, bufferSize), rx: reception{control: make([]byte, unix.CmsgSpace(4*MaxFiles)+64)}}
+	c.push, c.pull = c.tx.push, c.rx.pull
 	c.writing <- struct{}{}
 	return c, nil
 }

@@ -13,7 +13,7 @@ import (
 
 // fields reads a body's elements one by one and keeps the first error, so that a message reads as its list of fields.
 type fields struct {
-	r   *strict.Reader
+	r   strict.Reader
 	err error
 }
 
@@ -67,7 +67,7 @@ func (f *fields) exactly(n int) {
 // parse reads the payload of one frame. Parts of it, a call's arguments and a reply, are parts of data. How many values
 // these hold is for the entrypoint's plan to refuse, as the failure of one call; here it would end them all.
 func parse(data []byte, from Side) (m Message, files int, err error) {
-	f := &fields{r: strict.NewReader(data).Within(strict.Limits{Elements: len(data)})}
+	f := &fields{r: *strict.NewReader(data).Within(strict.Limits{Elements: len(data)})}
 	count := f.array(32)
 	t := Type(f.uint(math.MaxUint8))
 	files = int(f.uint(MaxFiles))
@@ -120,7 +120,7 @@ func parse(data []byte, from Side) (m Message, files int, err error) {
 
 // oneValue holds the last value of a message, which parse has not seen, against what parse wants of it.
 func oneValue(b []byte, from Side) error {
-	f := &fields{r: strict.NewReader(b).Within(strict.Limits{Elements: len(b)})}
+	f := &fields{r: *strict.NewReader(b).Within(strict.Limits{Elements: len(b)})}
 	f.value()
 	if f.err == nil {
 		f.err = f.r.End()

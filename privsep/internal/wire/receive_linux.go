@@ -106,26 +106,38 @@ func within(err error) error {
 	return err
 }
 
-func (c *Conn) receive(b []byte) (got int, err error) {
-	var oobn, flags int
-	rerr := c.raw.Read(func(fd uintptr) bool {
-		for {
-			got, oobn, flags, _, err = unix.Recvmsg(int(fd), b, c.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-			if err != unix.EINTR {
-				return err != unix.EAGAIN
-			}
+// A reception is one recvmsg(2): what it may fill, and what came.
+type reception struct {
+	to, control     []byte
+	got, oob, flags int
+	err             error
+}
+
+// pull reports false where there is nothing to receive yet.
+func (r *reception) pull(fd uintptr) bool {
+	for {
+		r.got, r.oob, r.flags, _, r.err = unix.Recvmsg(int(fd), r.to, r.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		if r.err != unix.EINTR {
+			return r.err != unix.EAGAIN
 		}
-	})
+	}
+}
+
+func (c *Conn) receive(b []byte) (got int, err error) {
+	c.rx.to = b
+	rerr := c.raw.Read(c.pull)
+	c.rx.to = nil
+	got, oobn, flags := c.rx.got, c.rx.oob, c.rx.flags
 	switch {
 	case rerr != nil:
 		return 0, rerr
-	case err == unix.ECONNRESET:
+	case c.rx.err == unix.ECONNRESET:
 		got, oobn, flags = 0, 0, 0 // the other side went with bytes of ours unread: an end like any other
-	case err != nil:
-		return 0, os.NewSyscallError("recvmsg", err)
+	case c.rx.err != nil:
+		return 0, os.NewSyscallError("recvmsg", c.rx.err)
 	}
 	if oobn > 0 {
-		if err := c.accept(c.control[:oobn]); err != nil {
+		if err := c.accept(c.rx.control[:oobn]); err != nil {
 			return 0, err
 		}
 	}

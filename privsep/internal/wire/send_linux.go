@@ -112,26 +112,40 @@ func (c *Conn) doneWriting() {
 func (c *Conn) write(ctx context.Context, f outgoing, rights []byte) (sent int, err error) {
 	stop := c.wakeWriterAt(ctx)
 	defer stop()
-	werr := c.raw.Write(func(fd uintptr) bool {
-		for len(f.first)+len(f.last) > 0 {
-			n, e := sendmsg(int(fd), f, rights)
-			switch {
-			case e == unix.EINTR:
-				continue
-			case e == unix.EAGAIN:
-				return false
-			case e != nil:
-				err = os.NewSyscallError("sendmsg", e)
-				return true
-			}
-			sent, f, rights = sent+n, f.from(n), nil
-		}
-		return true
-	})
-	if werr != nil {
-		return sent, werr
+	c.tx = transmission{left: f, rights: rights}
+	err = c.raw.Write(c.push)
+	t := c.tx
+	c.tx = transmission{} // an idle connection keeps no reply
+	if err == nil {
+		err = t.err
 	}
-	return sent, err
+	return t.sent, err
+}
+
+// A transmission is a frame on its way into the socket.
+type transmission struct {
+	left   outgoing
+	rights []byte
+	sent   int
+	err    error
+}
+
+// push writes until all is sent or there is no more room, which it reports by false.
+func (t *transmission) push(fd uintptr) bool {
+	for len(t.left.first)+len(t.left.last) > 0 {
+		n, err := sendmsg(int(fd), t.left, t.rights)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return false
+		case err != nil:
+			t.err = os.NewSyscallError("sendmsg", err)
+			return true
+		}
+		t.sent, t.left, t.rights = t.sent+n, t.left.from(n), nil
+	}
+	return true
 }
 
 func sendmsg(fd int, f outgoing, rights []byte) (n int, err error) {
