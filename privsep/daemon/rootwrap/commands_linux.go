@@ -44,6 +44,7 @@ type Commands struct {
 	peer   daemon.Peer
 	group  *spawn.Group
 
+	held     privsep.Capabilities // before the helper was confined
 	bounding privsep.Capabilities // the most that a command gets
 	user     *confine.User        // whom the helper becomes; nil: it stays who it is
 
@@ -73,7 +74,12 @@ func (c *Commands) Load() (err error) {
 	if err := LimitFiles(c.loaded.Config); err != nil {
 		return err
 	}
-	if c.bounding, err = c.findBounding(); err != nil {
+	now, err := confine.ReadStatus(0, 0)
+	if err != nil {
+		return err
+	}
+	c.held = now.Permitted
+	if c.bounding, err = c.findBounding(now); err != nil {
 		return err
 	}
 	if c.user, err = c.findUser(); err != nil {

@@ -20,17 +20,16 @@ func (c *Commands) Confinement() confine.Spec {
 
 // findBounding returns the most that a command may get: `capabilities`, or without them what the helper was started with,
 // as with rootwrap; check says so.
-func (c *Commands) findBounding() (privsep.Capabilities, error) {
+func (c *Commands) findBounding(now confine.Status) (privsep.Capabilities, error) {
 	cfg := c.loaded.Config
-	if cfg.HasCapabilities {
-		set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
-		if err != nil {
-			return 0, fmt.Errorf("%s: capabilities: %w", cfg.File, err)
-		}
-		return set, nil
+	if !cfg.HasCapabilities {
+		return now.Permitted & now.Bounding, nil
 	}
-	status, err := confine.ReadStatus(0, 0)
-	return status.Permitted & status.Bounding, err
+	set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
+	if err != nil {
+		return 0, fmt.Errorf("%s: capabilities: %w", cfg.File, err)
+	}
+	return set, nil
 }
 
 // own is what the helper keeps for itself, each capability for what it does with it.
@@ -56,10 +55,7 @@ func (c *Commands) own() privsep.Capabilities {
 		keep = keep.With(privsep.CAP_SYS_NICE)
 	}
 	if resource && others { // a limit on processes does not hold uid 0
-		// Many containers have it not. Their commands have what limit the container has, which is better than no helper.
-		if status, err := confine.ReadStatus(0, 0); err == nil {
-			keep |= privsep.Caps(privsep.CAP_SYS_RESOURCE) & status.Permitted
-		}
+		keep |= c.held & privsep.Caps(privsep.CAP_SYS_RESOURCE) // root of most containers has none: there is no limit there
 	}
 	return keep
 }

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		load := func() (*host.Loaded, error) { return load(config) }
 		daemon.New(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load, NoCgroup: noCgroup})}).Main()
 	}
+	if another(os.Args) {
+		return
+	}
 	testenv.Main(m, testenv.Children{"service": service})
 }
 
