@@ -27,11 +27,14 @@ func newLogQueue(to slog.Handler) *logQueue {
 	return q
 }
 
-func (q *logQueue) add(r slog.Record) {
+func (q *logQueue) add(r slog.Record) { q.addAfter(0, r) }
+
+// addAfter is add for a record that says how many were lost before it: they are counted also where it is dropped itself.
+func (q *logQueue) addAfter(lost uint64, r slog.Record) {
 	select {
 	case q.records <- r:
 	default:
-		q.dropped.Add(1)
+		q.dropped.Add(lost + 1)
 	}
 }
 

@@ -74,7 +74,7 @@ func osExec() maker {
 			} else {
 				c = exec.CommandContext(ctx, name, args...)
 			}
-			c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+			c.Env, c.Dir = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, "/"
 			c.Stdin, c.Stdout, c.Stderr, c.WaitDelay = f.Stdin, f.Stdout, f.Stderr, f.WaitDelay
 			if f.Cancel != nil {
 				c.Cancel = func() error { return f.Cancel(process(c)) }

@@ -170,7 +170,7 @@ func (s *session) dispatch(m wire.Message, files []*os.File) error {
 			p.started(p, m)
 		}
 	case wire.Log:
-		s.logs.add(s.record(m))
+		s.logs.addAfter(m.Dropped, s.record(m))
 	case wire.Pong:
 	default:
 		return &wire.ProtocolError{From: wire.FromHelper, Cause: m.Type().String() + " after HELLO"}
