@@ -1,12 +1,9 @@
 package strict
 
 import (
-	"bytes"
-	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // Check walks once over the bytes of a message and holds them against the plan. It passes exactly what Decode takes, in
@@ -277,71 +274,6 @@ func (c *checker) mapping(n *node, at int, cl class, num uint64) *Error {
 		return nil
 	}
 	return c.duplicates(begin, int(num))
-}
-
-// duplicates looks for a key that comes twice among the num pairs, checked before, of which the first begins at off. It
-// sorts them: a hash table could be made slow by whoever knows its hash, and needs more memory.
-func (c *checker) duplicates(off, num int) *Error {
-	const size = 40 // of a mapKey
-	if e := c.charge(off, footprint(uint64(num)*size)); e != nil {
-		return e
-	}
-	begin, keys := off, make([]mapKey, num)
-	for i := range keys {
-		keys[i], off = keyAt(c.data, off)
-		end, e := scan(c.data, off, c.limits)
-		if e != nil {
-			return e
-		}
-		off = end
-	}
-	slices.SortFunc(keys, mapKey.compare)
-	for i := 1; i < len(keys); i++ {
-		if keys[i].compare(keys[i-1]) == 0 {
-			return refuse(begin, "key %s comes twice", keys[i])
-		}
-	}
-	return nil
-}
-
-// mapKey is the key of a map as it compares in Go, whatever its width on the wire.
-type mapKey struct {
-	str []byte
-	num uint64
-	neg bool
-}
-
-// keyAt reads the key at off, which has been checked, and says where its value begins.
-func keyAt(data []byte, off int) (mapKey, int) {
-	cl, n, next := parse(data, off)
-	if cl == classString {
-		end := next + int(n)
-		return mapKey{str: data[next:end]}, end
-	}
-	return mapKey{num: n, neg: cl == classInt}, next
-}
-
-func (k mapKey) compare(other mapKey) int {
-	if k.neg != other.neg {
-		if k.neg {
-			return -1
-		}
-		return 1
-	}
-	if c := cmp.Compare(k.num, other.num); c != 0 {
-		return c // two negative integers compare as their bits do
-	}
-	return bytes.Compare(k.str, other.str)
-}
-
-func (k mapKey) String() string {
-	if k.str != nil {
-		return quote(k.str)
-	}
-	if k.neg {
-		return fmt.Sprint(int64(k.num))
-	}
-	return fmt.Sprint(k.num)
 }
 
 // enter counts one more array or map around the values to come.
