@@ -81,6 +81,35 @@ func (c *oracleCase) compareOslo(t *testing.T, l *loader, argv, command []string
 	return ""
 }
 
+// TestOracleUnsafe: what oslo accepts and strict would refuse, oslo names unsafe.
+func TestOracleUnsafe(t *testing.T) {
+	oracle := testenv.Oracle(t)
+	world := makeWorld(t, oracle)
+	t.Chdir(world)
+	oslo, strict := &loader{semantics: filters.Oslo}, &loader{semantics: filters.Strict}
+	named := 0
+	for _, c := range readCases(t, oracle, world) {
+		loose, err := oslo.load(t, c.Config)
+		narrow, serr := strict.load(t, c.Config)
+		if err != nil || serr != nil || len(c.Procs) > 0 {
+			continue // a policy that strict refuses as a whole names its line
+		}
+		v := loose.Policy.Decide(loose.Machine, filters.Request{Argv: c.Argv})
+		if v.Outcome != filters.Match {
+			continue
+		}
+		if s := narrow.Policy.Decide(narrow.Machine, filters.Request{Argv: c.Argv}); s.Outcome == filters.Match {
+			continue
+		}
+		if named++; len(v.Unsafe) == 0 {
+			t.Errorf("%s %s %q: oslo names nothing that is unsafe", c.ID, c.Set, c.Argv)
+		}
+	}
+	if named == 0 {
+		t.Error("strict refuses nothing: the test says nothing")
+	}
+}
+
 // deviationTags says for each deviation in which kinds of cases it may make strict refuse what rootwrap accepts.
 var deviationTags = map[filters.Deviation][]string{
 	filters.BuiltinPrivsepHelper: {"privsep-builtin", "path-*", "re-*", "cmd-*", "env-prefix", "netns-*", "chain-*", "pathfilter", "quirk"},
