@@ -81,6 +81,7 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
+	heedSignals(conn.Shutdown)
 	if err := endWithPeer(conn); err != nil {
 		return err
 	}
