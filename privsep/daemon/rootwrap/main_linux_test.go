@@ -114,9 +114,11 @@ func serve(t *testing.T, method, config string) *running {
 	s := &running{t: t, pid: cmd.Process.Pid, stdin: w, lines: bufio.NewReader(out), wait: cmd.Wait, kill: func() { cmd.Process.Kill() }}
 	t.Cleanup(func() { w.Close(); s.kill(); s.wait() })
 	var pid int
-	if _, err := fmt.Sscan(s.line(), &pid, &s.helperUID, &s.trees); err != nil {
+	line := s.line()
+	if _, err := fmt.Sscan(line, &pid, &s.helperUID); err != nil {
 		t.Fatal(err)
 	}
+	s.trees = strings.SplitN(line, " ", 3)[2]
 	s.helper = watch(t, pid)
 	return s
 }
