@@ -52,51 +52,51 @@ const background = "sleep 20 & echo early"
 
 var likeOsExec = map[string]func(t *testing.T, m maker) string{
 	"Output": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "echo out; echo err >&2").Output()
+		out, err := m.sh(without, fields{}, "echo out; echo err >&2").Output()
 		return lines(string(out), m.says(err))
 	},
 	"Output fails": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "echo out; echo why >&2; exit 3").Output()
+		out, err := m.sh(without, fields{}, "echo out; echo why >&2; exit 3").Output()
 		return lines(string(out), m.says(err))
 	},
 	"Output fails with many words": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "i=0; while [ $i -lt 20000 ]; do echo word $i; i=$((i+1)); done >&2; exit 3").Output()
+		out, err := m.sh(without, fields{}, "i=0; while [ $i -lt 20000 ]; do echo word $i; i=$((i+1)); done >&2; exit 3").Output()
 		return lines(string(out), m.says(err))
 	},
 	"Output fails with words elsewhere": func(t *testing.T, m maker) string {
 		var words bytes.Buffer
-		out, err := m.sh(nil, fields{Stderr: &words}, "echo why >&2; exit 3").Output()
+		out, err := m.sh(without, fields{Stderr: &words}, "echo why >&2; exit 3").Output()
 		return lines(string(out), words.String(), m.says(err))
 	},
 	"Output with Stdout": func(t *testing.T, m maker) string {
-		_, err := m.sh(nil, fields{Stdout: io.Discard}, "true").Output()
+		_, err := m.sh(without, fields{Stdout: io.Discard}, "true").Output()
 		return m.says(err)
 	},
 	"CombinedOutput": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "echo 1; echo 2 >&2; echo 3").CombinedOutput()
+		out, err := m.sh(without, fields{}, "echo 1; echo 2 >&2; echo 3").CombinedOutput()
 		return lines(string(out), m.says(err))
 	},
 	"CombinedOutput with Stdout": func(t *testing.T, m maker) string {
-		_, err := m.sh(nil, fields{Stdout: io.Discard}, "true").CombinedOutput()
+		_, err := m.sh(without, fields{Stdout: io.Discard}, "true").CombinedOutput()
 		return m.says(err)
 	},
 	"CombinedOutput with Stderr": func(t *testing.T, m maker) string {
-		_, err := m.sh(nil, fields{Stderr: io.Discard}, "true").CombinedOutput()
+		_, err := m.sh(without, fields{Stderr: io.Discard}, "true").CombinedOutput()
 		return m.says(err)
 	},
 	"large output": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "head -c 5000000 /dev/zero").Output()
+		out, err := m.sh(without, fields{}, "head -c 5000000 /dev/zero").Output()
 		return lines(len(out), m.says(err))
 	},
 	"pipes of what is set": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}, "true")
+		cmd := m.sh(without, fields{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}, "true")
 		_, err0 := cmd.StdinPipe()
 		_, err1 := cmd.StdoutPipe()
 		_, err2 := cmd.StderrPipe()
 		return lines(m.says(err0), m.says(err1), m.says(err2))
 	},
 	"pipes twice": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "true")
+		cmd := m.sh(without, fields{}, "true")
 		cmd.StdinPipe()
 		cmd.StdoutPipe()
 		cmd.StderrPipe()
@@ -106,7 +106,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err0), m.says(err1), m.says(err2), m.says(cmd.Run()))
 	},
 	"pipes after Start": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "true")
+		cmd := m.sh(without, fields{}, "true")
 		err := cmd.Start()
 		_, err0 := cmd.StdinPipe()
 		_, err1 := cmd.StdoutPipe()
@@ -114,7 +114,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err), m.says(err0), m.says(err1), m.says(err2), m.says(cmd.Wait()))
 	},
 	"Wait closes the pipes": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "true")
+		cmd := m.sh(without, fields{}, "true")
 		in, _ := cmd.StdinPipe()
 		out, _ := cmd.StdoutPipe()
 		words, _ := cmd.StderrPipe()
@@ -125,7 +125,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err), m.says(err0), m.says(err1), m.says(err2), m.says(in.Close()))
 	},
 	"a failed Start closes the pipes": func(t *testing.T, m maker) string {
-		cmd := m.make(nil, fields{}, "/usr/bin/no-such-program")
+		cmd := m.make(without, fields{}, "/usr/bin/no-such-program")
 		in, _ := cmd.StdinPipe()
 		out, _ := cmd.StdoutPipe()
 		err := cmd.Start()
@@ -134,7 +134,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err), m.says(err0), m.says(err1))
 	},
 	"both pipes": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "cat; echo words >&2; exit 4")
+		cmd := m.sh(without, fields{}, "cat; echo words >&2; exit 4")
 		in, _ := cmd.StdinPipe()
 		out, _ := cmd.StdoutPipe()
 		words, _ := cmd.StderrPipe()
@@ -146,16 +146,16 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err), m.says(err0), string(o), m.says(err1), string(w), m.says(err2), m.says(cmd.Wait()), m.says(in.Close()))
 	},
 	"missing program": func(t *testing.T, m maker) string {
-		cmd := m.make(nil, fields{}, "/usr/bin/no-such-program")
+		cmd := m.make(without, fields{}, "/usr/bin/no-such-program")
 		return lines(m.says(cmd.Start()), m.process(cmd) == nil, m.says(cmd.Wait()), m.says(cmd.Start()))
 	},
 	"Start twice": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "true")
+		cmd := m.sh(without, fields{}, "true")
 		return lines(m.says(cmd.Start()), m.says(cmd.Start()), m.says(cmd.Wait()), m.says(cmd.Run()))
 	},
-	"Wait before Start": func(t *testing.T, m maker) string { return m.says(m.sh(nil, fields{}, "true").Wait()) },
+	"Wait before Start": func(t *testing.T, m maker) string { return m.says(m.sh(without, fields{}, "true").Wait()) },
 	"Wait twice": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "exit 3")
+		cmd := m.sh(without, fields{}, "exit 3")
 		return lines(m.says(cmd.Run()), m.says(cmd.Wait()), m.state(cmd).ExitCode())
 	},
 	"a nil context": func(t *testing.T, m maker) (said string) {
@@ -173,7 +173,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(m.says(err), m.process(cmd) == nil, m.says(err0), m.says(cmd.Wait()))
 	},
 	"Cancel without context": func(t *testing.T, m maker) string {
-		return m.says(m.sh(nil, fields{Cancel: func(func(os.Signal) error) error { return nil }}, "true").Run())
+		return m.says(m.sh(without, fields{Cancel: func(func(os.Signal) error) error { return nil }}, "true").Run())
 	},
 	"cancelled": func(t *testing.T, m maker) string { return cancelled(t, m, fields{}, "echo; exec sleep 20") },
 	"deadline": func(t *testing.T, m maker) string {
@@ -220,11 +220,11 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 			Stderr: &bytes.Buffer{}}, "echo; exec sleep 20")
 	},
 	"WaitDelay without need": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{WaitDelay: 20 * time.Second}, "echo early; exit 3").Output()
+		out, err := m.sh(without, fields{WaitDelay: 20 * time.Second}, "echo early; exit 3").Output()
 		return lines(string(out), m.says(err))
 	},
 	"WaitDelay for copying": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{WaitDelay: 100 * time.Millisecond}, background).Output()
+		out, err := m.sh(without, fields{WaitDelay: 100 * time.Millisecond}, background).Output()
 		return lines(string(out), m.says(err))
 	},
 	"WaitDelay for copying with a context": func(t *testing.T, m maker) string {
@@ -232,11 +232,11 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return lines(string(out), m.says(err))
 	},
 	"WaitDelay for copying of what failed": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{WaitDelay: 100 * time.Millisecond}, background+"; exit 3").CombinedOutput()
+		out, err := m.sh(without, fields{WaitDelay: 100 * time.Millisecond}, background+"; exit 3").CombinedOutput()
 		return lines(string(out), m.says(err))
 	},
 	"Wait waits for copying": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{}, "(sleep 0.1; echo late) & echo early").Output()
+		out, err := m.sh(without, fields{}, "(sleep 0.1; echo late) & echo early").Output()
 		return lines(string(out), m.says(err))
 	},
 	"Wait waits for no file": func(t *testing.T, m maker) string {
@@ -246,25 +246,27 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		}
 		defer r.Close()
 		defer w.Close()
-		return m.says(m.sh(nil, fields{Stdout: w}, background).Run())
+		return m.says(m.sh(without, fields{Stdout: w}, background).Run())
 	},
 	"Stdin is a reader": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{Stdin: strings.NewReader("input")}, "cat").Output()
+		out, err := m.sh(without, fields{Stdin: strings.NewReader("input")}, "cat").Output()
 		return lines(string(out), m.says(err))
 	},
 	"Stdin is more than is read": func(t *testing.T, m maker) string {
-		out, err := m.sh(nil, fields{Stdin: bytes.NewReader(make([]byte, 1<<20))}, "head -c 1 | wc -c").Output()
+		out, err := m.sh(without, fields{Stdin: bytes.NewReader(make([]byte, 1<<20))}, "head -c 1 | wc -c").Output()
 		return lines(string(out), m.says(err))
 	},
-	"Stdin fails": func(t *testing.T, m maker) string { return m.says(m.sh(nil, fields{Stdin: failing{}}, "cat").Run()) },
+	"Stdin fails": func(t *testing.T, m maker) string {
+		return m.says(m.sh(without, fields{Stdin: failing{}}, "cat").Run())
+	},
 	"Stdin and the command fail": func(t *testing.T, m maker) string {
-		return m.says(m.sh(nil, fields{Stdin: failing{}}, "cat; exit 3").Run())
+		return m.says(m.sh(without, fields{Stdin: failing{}}, "cat; exit 3").Run())
 	},
 	"Stdout fails": func(t *testing.T, m maker) string {
-		return m.says(m.sh(nil, fields{Stdout: failing{}}, "echo").Run())
+		return m.says(m.sh(without, fields{Stdout: failing{}}, "echo").Run())
 	},
 	"Stdout fails on a command that goes on": func(t *testing.T, m maker) string {
-		return m.says(m.sh(nil, fields{Stdout: failing{}}, "exec yes").Run())
+		return m.says(m.sh(without, fields{Stdout: failing{}}, "exec yes").Run())
 	},
 	"files are passed themselves": func(t *testing.T, m maker) string {
 		in, err := os.CreateTemp(t.TempDir(), "")
@@ -280,7 +282,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		}
 		defer r.Close()
 		defer w.Close()
-		err = m.sh(nil, fields{Stdin: in, Stdout: w, Stderr: w},
+		err = m.sh(without, fields{Stdin: in, Stdout: w, Stderr: w},
 			`read x; echo $x $(readlink /proc/$$/fd/0); [ /proc/$$/fd/1 -ef /proc/$$/fd/2 ] && readlink /proc/$$/fd/1`).Run()
 		w.Close()
 		said, err1 := io.ReadAll(r)
@@ -294,24 +296,24 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 			t.Fatal(err)
 		}
 		defer f.Close()
-		err = m.sh(nil, fields{Stderr: f}, "readlink /proc/$$/fd/0 /proc/$$/fd/1 >&2; true").Run()
+		err = m.sh(without, fields{Stderr: f}, "readlink /proc/$$/fd/0 /proc/$$/fd/1 >&2; true").Run()
 		text, err1 := os.ReadFile(f.Name())
 		return lines(m.says(err), strings.ReplaceAll(string(text), f.Name(), "FILE"), m.says(err1))
 	},
 	"one writer for two": func(t *testing.T, m maker) string {
 		var w shared
-		err := m.sh(nil, fields{Stdout: &w, Stderr: &w}, "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i >&2; done").Run()
+		err := m.sh(without, fields{Stdout: &w, Stderr: &w}, "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i >&2; done").Run()
 		return lines(m.says(err), w.String(), w.twice)
 	},
 	"writers that cannot be compared": func(t *testing.T, m maker) string {
 		w := incomparable{to: &bytes.Buffer{}}
-		err := m.sh(nil, fields{Stdout: w, Stderr: w}, "echo x").Run()
+		err := m.sh(without, fields{Stdout: w, Stderr: w}, "echo x").Run()
 		return lines(m.says(err), w.to.String())
 	},
 	"ProcessState": func(t *testing.T, m maker) string {
 		var said strings.Builder
 		for _, script := range []string{"true", "exit 3", "exit 255", "kill -TERM $$", "kill -KILL $$"} {
-			cmd := m.sh(nil, fields{}, script)
+			cmd := m.sh(without, fields{}, script)
 			before := fmt.Sprint(m.state(cmd).ExitCode(), m.state(cmd).String())
 			err := cmd.Run()
 			s := m.state(cmd)
@@ -322,7 +324,7 @@ var likeOsExec = map[string]func(t *testing.T, m maker) string{
 		return said.String()
 	},
 	"a signal that is no signal's number": func(t *testing.T, m maker) string {
-		cmd := m.sh(nil, fields{}, "exec sleep 20")
+		cmd := m.sh(without, fields{}, "exec sleep 20")
 		err := cmd.Start()
 		wrong := m.process(cmd)(syscall.Signal(200))
 		kill := m.process(cmd)(os.Kill)

