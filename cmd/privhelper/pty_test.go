@@ -77,12 +77,17 @@ func (p *pty) start(streams [3]*os.File, args ...string) *exec.Cmd {
 
 func (p *pty) startAs(uid uint32, streams [3]*os.File, args ...string) *exec.Cmd {
 	p.t.Helper()
+	return p.startProgram(uid, streams, append([]string{binary()}, args...)...)
+}
+
+func (p *pty) startProgram(uid uint32, streams [3]*os.File, argv ...string) *exec.Cmd {
+	p.t.Helper()
 	for i := range streams {
 		if streams[i] == nil {
 			streams[i] = p.terminal
 		}
 	}
-	cmd := exec.Command(binary(), args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = streams[0], streams[1], streams[2]
 	cmd.ExtraFiles = []*os.File{p.terminal}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3, Credential: &syscall.Credential{Uid: uid, Gid: uid}}

@@ -18,6 +18,7 @@ type terminal struct {
 	keyboard      bool    // standard input is one, so what is typed goes to the command
 	master, slave *os.File
 	before        *unix.Termios // how the caller's terminal was, while it is raw
+	plain         bool          // the caller's terminal does the pty's output processing
 
 	resumed   chan struct{} // after a SIGCONT
 	ended     *os.File      // a pipe, closed when the command has ended
@@ -79,8 +80,9 @@ func (t *terminal) open(uid int) error {
 	if err != nil {
 		return os.NewSyscallError("ioctl TCGETS", err)
 	}
-	if !t.whole() {
-		settings.Oflag &^= unix.OPOST // the caller's terminal does that still: see enter
+	if !t.whole() || !t.foreground() {
+		// The caller's terminal makes \r\n of \n still (see enter), and twice would be \r\r\n.
+		t.plain, settings.Oflag = settings.Oflag&unix.OPOST != 0, settings.Oflag&^unix.OPOST
 	}
 	if err := unix.IoctlSetTermios(int(slave), unix.TCSETS, settings); err != nil {
 		return os.NewSyscallError("ioctl TCSETS", err)
@@ -138,6 +140,7 @@ func (t *terminal) enter() {
 	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	if t.whole() { // in a pipeline others write to it, who count on it
 		raw.Oflag &^= unix.OPOST
+		t.process()
 	}
 	raw.Cc[unix.VMIN], raw.Cc[unix.VTIME] = 1, 0
 	if t.before == nil {
@@ -147,6 +150,18 @@ func (t *terminal) enter() {
 	select {
 	case t.resumed <- struct{}{}:
 	default:
+	}
+}
+
+// process gives the pty its output processing back, once the caller's terminal no longer does it.
+func (t *terminal) process() {
+	if !t.plain {
+		return
+	}
+	master := int(t.master.Fd()) // whose settings are those of the other end
+	if settings, err := unix.IoctlGetTermios(master, unix.TCGETS); err == nil {
+		settings.Oflag |= unix.OPOST
+		t.plain = unix.IoctlSetTermios(master, unix.TCSETS, settings) != nil
 	}
 }
 

@@ -223,6 +223,30 @@ func stateOf(t *testing.T, pid int) string {
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))[0]
 }
 
+// TestTerminalBackground: in the background of a shell's job control we show what the command writes, and neither change
+// the terminal nor take what is typed, each of which would stop us.
+func TestTerminalBackground(t *testing.T) {
+	config := policy(t, nobodySh)
+	p := newPTY(t)
+	before := p.settings(nil)
+	if _, err := p.hand.WriteString("for the shell\n"); err != nil {
+		t.Fatal(err)
+	}
+	cmd := p.startProgram(0, [3]*os.File{}, "sh", "-c", `set -m; "$@" & wait $!; exit $?`, "sh",
+		binary(), "run", "--config", config, "sh", "-c", "echo shown; exit 6")
+	s := &screen{p: p}
+	s.wait("shown\r\n")
+	if code := exitCode(t, cmd); code != 6 {
+		t.Errorf("exit code %d", code)
+	}
+	if p.settings(nil) != before {
+		t.Error("the terminal is not as it was")
+	}
+	if ahead := p.typedAhead(); ahead != "for the shell\n" {
+		t.Errorf("of what was typed the shell would read %q", ahead)
+	}
+}
+
 // TestTerminalLeftBehind: a process that the command leaves behind on the pty keeps nobody waiting.
 func TestTerminalLeftBehind(t *testing.T) {
 	config := policy(t, nobodySh)
