@@ -46,6 +46,9 @@ type growth struct{ Client, Helper [2]usageReply }
 // TestLeaksNothing: between 1,000 and 10,000 calls of 64 goroutines, and between 100 and 1,000 commands of 8, neither
 // side holds more open files, nor more memory. The client is a process of its own, so that no other test is measured.
 func TestLeaksNothing(t *testing.T) {
+	if raceDetector {
+		t.Log("built with -race: open files are judged, memory is not")
+	}
 	for _, what := range []string{"calls", "commands"} {
 		t.Run(what, func(t *testing.T) {
 			cmd := testenv.Child(t, "caller")
