@@ -30,7 +30,7 @@ var manual = []struct {
 	{"privhelper.8", "EXIT STATUS", regexp.MustCompile(`^\.It (\d+)$`), "cmd/privhelper/main.go", constants("exit"), nil},
 	{"privhelper.conf.5", "Options", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/config.go", cases("set"), nil},
 	{"privhelper-filters.5", "Classes", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/class.go", keys("classes"), nil},
-	{"privhelper-filters.5", "A rule's own section", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/rule.go", compared("adopt", "name"), nil},
+	{"privhelper-filters.5", "A rule's own section", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/section.go", keys("enforced"), nil},
 	{"privhelper-filters.5", "Deviations", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/semantics.go", constants(""), nil},
 }
 
@@ -102,32 +102,6 @@ func cases(function string) func(*ast.File) []string {
 		inspect(f, function, func(n ast.Node) {
 			if c, ok := n.(*ast.CaseClause); ok {
 				words = append(words, literals(c.List)...)
-			}
-		})
-		return words
-	}
-}
-
-// compared finds the strings that a function compares with a field: x.field == "word", or a case of switch x.field.
-func compared(function, field string) func(*ast.File) []string {
-	is := func(e ast.Expr) bool {
-		s, ok := e.(*ast.SelectorExpr)
-		return ok && s.Sel.Name == field
-	}
-	return func(f *ast.File) (words []string) {
-		inspect(f, function, func(n ast.Node) {
-			switch n := n.(type) {
-			case *ast.BinaryExpr:
-				if is(n.X) {
-					words = append(words, literals([]ast.Expr{n.Y})...)
-				}
-			case *ast.SwitchStmt:
-				if n.Tag == nil || !is(n.Tag) {
-					return
-				}
-				for _, c := range n.Body.List {
-					words = append(words, literals(c.(*ast.CaseClause).List)...)
-				}
 			}
 		})
 		return words
