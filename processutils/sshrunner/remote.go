@@ -116,12 +116,23 @@ func (r *remote) stop(session *ssh.Session, s processutils.Stop, over <-chan err
 	if grace == 0 {
 		grace = processutils.DefaultGrace
 	}
+	done := make(chan struct{})
+	defer close(done)
+	send := func(sig syscall.Signal) func() {
+		return func() {
+			select {
+			case <-r.known: // it may only be about to start
+				_ = r.signal(sig)
+			case <-done:
+			}
+		}
+	}
 	steps := []struct {
 		act  func()
 		wait time.Duration
 	}{
-		{func() { _ = r.signal(ask) }, grace}, // each may hang with the connection, and the next step comes all the same
-		{func() { _ = r.signal(syscall.SIGKILL) }, 500 * time.Millisecond},
+		{send(ask), grace}, // each may hang with the connection, and the next step comes all the same
+		{send(syscall.SIGKILL), 500 * time.Millisecond},
 		{func() { _ = session.Close() }, 500 * time.Millisecond},
 	}
 	if grace < 0 {
