@@ -33,7 +33,14 @@ func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
 		}
 		return false
 	}
-	if q.policy.semantics == Oslo {
+	if in.Rule.Section.adds() {
+		if q.explain {
+			q.no("", "rule %s, which allows the inner command, has options of its own, and it is the outer one that runs", in.Rule.Name)
+		}
+		_ = in.Close()
+		return false
+	}
+	if _, ours := in.Rule.kind.(argvFilter); q.policy.semantics == Oslo && !ours {
 		q.innerUnsafe(in, sub.loose, given)
 		return true
 	}
@@ -44,7 +51,11 @@ func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
 		_ = in.Close()
 		return false
 	}
-	v.Env, v.Stdin, v.Kill = in.Env, in.Stdin, in.Kill
+	v.Env, v.Stdin, v.Kill = append(v.Env, in.Env...), in.Stdin, in.Kill
+	for _, f := range in.Files {
+		f.Arg += prefix
+		v.Files = append(v.Files, f)
+	}
 	if in.Kill == nil {
 		// The outer program executes this by its path, links and all, so that multi-call programs find their name.
 		v.Argv = slices.Concat(v.Argv[:prefix], []string{in.reached}, in.Argv[1:])

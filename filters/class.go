@@ -18,6 +18,7 @@ type found struct {
 	kill   *Kill
 	prefix int  // a chain: the inner command begins here
 	setEnv bool // the class sets an environment, be it empty
+	files  []file
 }
 
 // A class makes rules of its name.
@@ -27,7 +28,7 @@ type class struct {
 	build func(b *builder, r *Rule) error
 }
 
-// classes is rootwrap's table. A new class is one more line here.
+// classes is rootwrap's table, and ours. A new class is one more line here.
 var classes = map[string]class{
 	"CommandFilter":        {[]string{"an executable", "run_as"}, buildCommand},
 	"RegExpFilter":         {[]string{"an executable", "run_as"}, buildRegExp},
@@ -39,6 +40,7 @@ var classes = map[string]class{
 	"IpNetnsExecFilter":    {[]string{"an executable", "run_as"}, buildIPNetnsExec},
 	"ChainingRegExpFilter": {[]string{"an executable", "run_as"}, buildChainingRegExp},
 	"ChainingFilter":       {[]string{"an executable", "run_as"}, buildChaining},
+	"ArgvFilter":           {[]string{"an executable", "run_as"}, buildArgv}, // ours
 }
 
 // notClasses are names that rootwrap 6.3 finds in its module of filters and takes for a class, whereupon every command
@@ -52,6 +54,7 @@ var notClasses = map[string]bool{
 type builder struct {
 	semantics Semantics
 	patterns  map[string]pattern
+	text      string // of the rule that is being built, as written
 	warn      func(file string, line int, msg string)
 }
 

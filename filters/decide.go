@@ -22,14 +22,29 @@ func (p *Policy) Decide(m Machine, r Request) Verdict {
 	if len(r.Env) > 0 {
 		args = slices.Concat([]string{"env"}, r.Env, r.Argv)
 	}
-	q := query{policy: p, machine: m, wanted: r.Env}
-	v := q.run(args, nil)
+	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir}
+	v := q.either(args, r.Argv)
 	if v.Outcome != Match {
 		// Only now is anybody interested in reasons: the same walk again, which collects them.
 		q.explain = true
-		if v = q.run(args, nil); v.Outcome != Match {
+		if v = q.either(args, r.Argv); v.Outcome != Match {
 			v.Near = q.near
 		}
+	}
+	return v
+}
+
+// either judges args, in which the environment asked for stands before the command, as an EnvFilter reads it; and where
+// that comes to nothing the bare command by the rules that have a list of variables (env).
+func (q *query) either(args, bare []string) Verdict {
+	q.byList = false
+	v := q.run(args, nil)
+	if v.Outcome == Match || len(q.wanted) == 0 {
+		return v
+	}
+	q.byList = true
+	if w := q.run(bare, nil); w.Outcome > v.Outcome {
+		return w
 	}
 	return v
 }
@@ -52,8 +67,11 @@ func (r *Request) flaw() string {
 	if len(r.Env) > 0 && strings.IndexByte(r.Argv[0], '=') >= 0 {
 		return fmt.Sprintf("%q would be one more environment variable", r.Argv[0])
 	}
-	if r.Dir != "" {
-		return "no rule allows a working directory"
+	if r.Dir != "" && !isAbs(r.Dir) {
+		return fmt.Sprintf("the working directory %q is not an absolute path", r.Dir)
+	}
+	if strings.IndexByte(r.Dir, 0) >= 0 {
+		return "the working directory holds a NUL byte"
 	}
 	return ""
 }
@@ -63,6 +81,8 @@ type query struct {
 	policy  *Policy
 	machine Machine
 	wanted  []string // the environment that must come out, if any
+	byList  bool     // by the rule's own list of variables
+	dir     string   // the working directory asked for, if any
 	explain bool
 	near    []Near
 
@@ -187,24 +207,22 @@ func (q *query) ask(r *Rule, args []string, outer *Rule) Verdict {
 		return Verdict{}
 	}
 	v := Verdict{Outcome: Match, Rule: r, RunAs: r.RunAs, Argv: f.argv, Env: f.env, Stdin: f.stdin, Kill: f.kill}
-	if outer == nil && len(q.wanted) > 0 && !slices.Equal(f.env, q.wanted) {
-		if q.explain {
-			q.no("", "it does not set the environment %s", strings.Join(q.wanted, " "))
-		}
+	if outer == nil && !q.options(r, &v) {
 		_ = v.Close()
 		return Verdict{}
 	}
 	if r.chain && !q.inner(r, &v, f.prefix) {
+		_ = v.Close()
 		return Verdict{}
 	}
 	if r.strange != "" {
 		q.unsafe(r.strange)
 	}
-	return q.complete(v)
+	return q.complete(v, f.files)
 }
 
-// complete finds the executable of a match.
-func (q *query) complete(v Verdict) Verdict {
+// complete finds the executable of a match, and holds its files.
+func (q *query) complete(v Verdict, files []file) Verdict {
 	strict := q.policy.semantics == Strict
 	if v.Kill != nil {
 		v.Path = v.Rule.Exec // for the reader: nothing is executed
@@ -219,9 +237,17 @@ func (q *query) complete(v Verdict) Verdict {
 			}
 			q.no(d, "%v", err)
 		}
+		_ = v.Close()
 		return Verdict{Outcome: NotExecutable, Rule: v.Rule}
 	}
 	v.Path, v.reached = canonical, reached
+	if err := q.open(&v, files); err != nil {
+		if q.explain {
+			q.no("", "%v", err)
+		}
+		_ = v.Close()
+		return Verdict{}
+	}
 	if strict {
 		// A pattern may have let any name pass, and a multi-call program does what its name says.
 		if !v.Rule.named(v.Argv[0]) {

@@ -50,6 +50,16 @@ func (f *fake) Beneath(dir, p string) (string, error) {
 	return canonical, nil
 }
 
+// Open gives what closed counts when it comes back.
+func (f *fake) Open(dir, p string) (filters.Held, error) {
+	if f.missing[p] {
+		return nil, errors.New("no such file")
+	}
+	return &fakeProcess{p, f}, nil
+}
+
+func (p *fakeProcess) Fd() uintptr { return 0 }
+
 func (f *fake) Program(pid int64) (string, error) {
 	if p, ok := f.programs[int(pid)]; ok {
 		return p, nil

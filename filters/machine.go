@@ -21,6 +21,10 @@ type Machine interface {
 	// Beneath resolves path, which need not exist, and returns it without links if it lies in dir or is dir.
 	Beneath(dir, path string) (canonical string, err error)
 
+	// Open holds what lies at path, which Beneath returned for dir, without following any link: for its name alone, so
+	// that the command opens it with its own rights.
+	Open(dir, path string) (Held, error)
+
 	// Program names the program that process pid runs as rootwrap's KillFilter finds it: by links and names. Only
 	// Oslo asks.
 	Program(pid int64) (path string, err error)

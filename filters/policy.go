@@ -111,6 +111,7 @@ func (b *builder) file(f Source) ([]*Rule, error) {
 		}
 		begin := len(written)
 		written = fields(written, items[i].value)
+		b.text = items[i].value
 		ok, err := b.build(r, written[begin:len(written):len(written)])
 		if err != nil {
 			return nil, err

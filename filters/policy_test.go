@@ -35,7 +35,7 @@ func TestPolicyErrors(t *testing.T) {
 		{"a: ReadFileFilter\n", "needs a file", "needs a file"},
 		{"a: ReadFileFilter, passwd\n", "not an absolute path", ""},
 		{"a: DnsmasqFilter, x, root\n", `class "DnsmasqFilter" of rule "a" is not known`, "warn is skipped"},
-		{"a: ArgvFilter, x, root\n", `class "ArgvFilter" of rule "a" is not known`, "warn is skipped"},
+		{"a: GlobFilter, x, root\n", `class "GlobFilter" of rule "a" is not known`, "warn is skipped"},
 		{"a: os, x\n", "is not known", "is not a class"},
 		{"a:\n", "is not known", "warn is skipped"},
 		{"a: RegExpFilter, a, root, a, (\n", `test.filters:2: rule "a": pattern "(": missing )`, ""},

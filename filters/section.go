@@ -106,7 +106,10 @@ var sectionKeys = map[string]func(r *Rule, s *Section, value string) error{
 		s.SHA256, err = parseSHA256(v)
 		return err
 	},
-	"env": func(_ *Rule, s *Section, v string) (err error) {
+	"env": func(r *Rule, s *Section, v string) (err error) {
+		if _, own := r.kind.(*env); own {
+			return fmt.Errorf("an EnvFilter has its variables before its program: write them there")
+		}
 		s.Env, err = parseEnvItems(v)
 		return err
 	},

@@ -1,12 +1,15 @@
 package filters
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // A Request is what a caller wants to run.
 type Request struct {
 	Argv []string // never empty; the first is the command's name, or its path where a rule gives one
 	Env  []string // NAME=value, judged as if env NAME=value… stood before Argv
-	Dir  string   // the working directory asked for; no rule allows one yet
+	Dir  string   // the working directory asked for: below the rule's cwd
 }
 
 // An Outcome is what a Verdict comes to. The zero value refuses.
@@ -39,10 +42,12 @@ type Verdict struct {
 
 	Path  string   // what is executed: absolute, and without links in Strict
 	Argv  []string // argv[0] is the rule's name for it, or its path, in Strict, so that multi-call programs work; Path in Oslo
-	Env   []string // NAME=value that the rule adds
+	Env   []string // NAME=value that the rule adds or lets the client set
+	Dir   string   // the working directory; empty is /
 	RunAs string   // "root", a local user, or UID:GID
 	Stdin string   // if not empty: the file that the helper opens, without links, for standard input
 	Kill  *Kill    // if not nil: nothing is executed, the helper sends this signal
+	Files []File   // arguments that the command gets as open files
 
 	Unsafe []string // in Oslo: names of the deviations by which Strict would have refused
 	Near   []Near   // of a refusal: which rules came near
@@ -69,10 +74,15 @@ func (v Verdict) Command() []string {
 	return slices.Concat([]string{v.Path}, v.Argv[1:])
 }
 
-// Close gives back what the Verdict holds open. It may be called for every Verdict, and is needed for those with Kill.
+// Close gives back what the Verdict holds open. It may be called for every Verdict, and is needed for those with Kill
+// or Files.
 func (v Verdict) Close() error {
-	if v.Kill == nil {
-		return nil
+	var errs []error
+	for _, f := range v.Files {
+		errs = append(errs, f.Held.Close())
 	}
-	return v.Kill.Process.Close()
+	if v.Kill != nil {
+		errs = append(errs, v.Kill.Process.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -141,6 +141,25 @@ func (m *machine) Beneath(dir, path string) (string, error) {
 	return canonical, beneath(root, strings.Trim(rel, "/"), path)
 }
 
+// Open walks from dir again, and no link may have come into the way since.
+func (m *machine) Open(dir, path string) (filters.Held, error) {
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(root)
+	rel := strings.Trim(strings.TrimPrefix(path, dir), "/")
+	if rel == "" {
+		rel = "."
+	}
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	fd, err := unix.Openat2(root, rel, &how)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
 // beneath opens rel below the folder, or the longest part of it that exists. The rest then names nothing yet; it holds
 // neither links nor dots, since it is resolved already.
 func beneath(root int, rel, path string) error {
