@@ -9,6 +9,7 @@
 package rootwrap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -121,6 +122,13 @@ func (c *Commands) Start(peer daemon.Peer) (err error) {
 
 // Describe gives the policy's hash and how processes are found.
 func (c *Commands) Describe() (policy, trees string) { return c.loaded.Policy.Hash(), c.group.Method() }
+
+// Run decides about one command and runs it: what the Handler does, for a server that speaks another protocol than package
+// daemon (pymanager). It returns when the command's main process has ended; when ctx ends, so does its whole tree. Open
+// files in r stay the caller's. A refusal is a *privsep.CallError of code CodeDenied or CodeNotExecutable.
+func (c *Commands) Run(ctx context.Context, r command.Request) (command.Result, error) {
+	return c.handle(ctx, r)
+}
 
 // Handler is the one for command.Run.
 func (c *Commands) Handler() privsep.Handler { return command.Run.Bind(c.handle) }
