@@ -53,8 +53,8 @@ type Cmd struct {
 	// DiscardWarnings empties Result.Stderr of a command that succeeded (oslo's trycmd with discard_warnings).
 	DiscardWarnings bool
 
-	// Accept are the exit codes of success, −N for an end by signal N; empty: 0 alone. AcceptAny accepts every end that
-	// the command comes to by itself.
+	// Accept are the exit codes of success, −N for an end by signal N. Nil: 0 alone; a list that is empty and not nil
+	// accepts nothing, as oslo's. AcceptAny accepts every end that the command comes to by itself.
 	Accept    []int
 	AcceptAny bool
 
@@ -109,7 +109,7 @@ func (c *Cmd) accepts(s Status) bool {
 	if s.Signal != 0 {
 		code = -int(s.Signal)
 	}
-	if len(c.Accept) == 0 {
+	if c.Accept == nil {
 		return code == 0
 	}
 	return slices.Contains(c.Accept, code)
