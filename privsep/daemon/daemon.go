@@ -29,7 +29,8 @@ type Options struct {
 	Context *privsep.Context
 	// Commands runs filtered commands: a *rootwrap.Commands. Nil: entrypoints only.
 	Commands Commands
-	// User is who the helper becomes, its capabilities kept. Nil: it stays who it was started as.
+	// User is who the helper becomes, its capabilities kept. Nil: it stays who it was started as. With Commands it must be
+	// nil: there the policy says who (user =), and must know before the helper's cgroup is made.
 	User *confine.User
 	// ClientUID is the user that the client becomes, where it starts its helper as root and gives root up afterwards.
 	// A client that is not root is who the kernel says it is, and a different ClientUID is refused. Nil: the peer's.
@@ -66,8 +67,11 @@ type Daemon struct {
 	handlers map[string]privsep.Handler
 }
 
-// New makes a Daemon without handlers.
+// New makes a Daemon without handlers. It panics where options contradict each other.
 func New(opt Options) *Daemon {
+	if opt.User != nil && opt.Commands != nil {
+		panic("daemon: Options.User beside Commands: write user = into the policy's configuration")
+	}
 	if opt.Slots == 0 {
 		opt.Slots = 64
 	}
