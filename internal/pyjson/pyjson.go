@@ -1,6 +1,7 @@
 // Package pyjson writes JSON as Python's json.dumps does: ASCII alone, and bytes that are no UTF-8 as the lone surrogates
 // \udc80 to \udcff of os.fsdecode, so that no byte of a command line is lost and no control or bidi character reaches a
-// log or a terminal. Pure; linked by both sides. encoding/json cannot do it: it puts U+FFFD for such bytes.
+// log or a terminal. Reader reads such texts back. Pure; linked by both sides. encoding/json cannot do it: it puts U+FFFD
+// for such bytes.
 package pyjson
 
 import (
@@ -13,9 +14,30 @@ const hex = "0123456789abcdef"
 
 // String appends s as a JSON string.
 func String(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
+	dst, _ = escape(append(dst, '"'), s, true)
+	return append(dst, '"')
+}
+
+// Part appends what stands between the quotes of a JSON string for text that comes in parts. The end of b may be the
+// beginning of a character: these 1 to 3 bytes come back as rest, to be put before the next part. last takes them too.
+func Part(dst, b []byte, last bool) (out, rest []byte) {
+	out, used := escape(dst, b, last)
+	return out, b[used:]
+}
+
+func escape[T string | []byte](dst []byte, s T, last bool) (out []byte, used int) {
+	i, plain := 0, 0
+	for i < len(s) {
+		if c := s[i]; c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[plain:i]...)
+		head := string(s[i:min(i+utf8.UTFMax, len(s))])
+		if !last && len(head) < utf8.UTFMax && !utf8.FullRuneInString(head) {
+			return dst, i
+		}
+		r, size := utf8.DecodeRuneInString(head)
 		switch {
 		case r == utf8.RuneError && size == 1:
 			dst = unit(dst, 0xdc00+uint16(s[i]))
@@ -27,10 +49,6 @@ func String(dst []byte, s string) []byte {
 			dst = append(dst, '\\', 'r')
 		case r == '\t':
 			dst = append(dst, '\\', 't')
-		case r < 0x20 || r == 0x7f:
-			dst = unit(dst, uint16(r))
-		case r < utf8.RuneSelf:
-			dst = append(dst, byte(r))
 		case r > 0xffff:
 			high, low := utf16.EncodeRune(r)
 			dst = unit(unit(dst, uint16(high)), uint16(low))
@@ -38,8 +56,9 @@ func String(dst []byte, s string) []byte {
 			dst = unit(dst, uint16(r))
 		}
 		i += size
+		plain = i
 	}
-	return append(dst, '"')
+	return append(dst, s[plain:]...), len(s)
 }
 
 func unit(dst []byte, u uint16) []byte {
