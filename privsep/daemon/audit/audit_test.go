@@ -9,8 +9,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/command"
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 )
 
@@ -42,9 +45,7 @@ func decode(t *testing.T, line []byte) map[string]any {
 func write(t *testing.T, e audit.Entry) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	if err := audit.New(&out).Decision(e); err != nil {
-		t.Fatal(err)
-	}
+	audit.New(&out).Decision(e)
 	return decode(t, out.Bytes())
 }
 
@@ -106,10 +107,10 @@ func TestLineIsBounded(t *testing.T) {
 		e.Verdict.Near = []filters.Near{{Reason: wide}}
 		e.Verdict.Rule = &filters.Rule{Name: wide, File: wide}
 		e.Err = errors.New(wide)
+		all := ^privsep.Capabilities(0) >> (63 - privsep.CAP_CHECKPOINT_RESTORE)
+		e.Program, e.Capabilities, e.Locks = wide, &all, argv
 		var out bytes.Buffer
-		if err := audit.New(&out).Decision(e); err != nil {
-			t.Fatal(err)
-		}
+		audit.New(&out).Decision(e)
 		if out.Len() > limit {
 			t.Errorf("%s: the line has %d bytes", name, out.Len())
 		}
@@ -139,27 +140,29 @@ func (p *pipe) Write(b []byte) (int, error) {
 	return n, syscall.ENOSPC
 }
 
-// A line that was torn by a full disk takes no whole one with it, and the decision that it was for is an error.
+// A line that was torn by a full disk takes no whole one with it. What is lost is counted.
 func TestTornLine(t *testing.T) {
 	out := &pipe{room: 20}
 	log := audit.New(out)
 	for range 2 {
-		if err := log.Decision(match("ip")); !errors.Is(err, syscall.ENOSPC) {
-			t.Fatalf("a full disk: %v", err)
-		}
+		log.Decision(match("ip"))
+	}
+	if log.Lost() != 2 {
+		t.Errorf("a full disk: %d lines lost", log.Lost())
 	}
 	out.room = 1 << 20
 	for range 2 {
-		if err := log.Decision(match("ip")); err != nil {
-			t.Fatal(err)
-		}
+		log.Decision(match("ip"))
 	}
 	lines := bytes.SplitAfter(out.Bytes(), []byte{'\n'})
-	if len(lines) != 4 || len(lines[0]) != 21 { // the torn one, two whole ones, what follows the last newline
+	if len(lines) != 5 || len(lines[0]) != 21 { // the torn one, what was lost, two whole ones, what follows the last newline
 		t.Fatalf("%q", lines)
 	}
-	decode(t, lines[1])
+	if o := decode(t, lines[1]); o["event"] != "lost" || o["lines"] != 2.0 {
+		t.Errorf("%v", o)
+	}
 	decode(t, lines[2])
+	decode(t, lines[3])
 }
 
 // Many decisions at once: each is one line, written by one write.
@@ -177,9 +180,7 @@ func TestConcurrent(t *testing.T) {
 	for range 64 {
 		wait.Go(func() {
 			for range 10 {
-				if err := log.Decision(match("ip", "link")); err != nil {
-					t.Error(err)
-				}
+				log.Decision(match("ip", "link"))
 			}
 		})
 	}
@@ -196,19 +197,49 @@ func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 func TestNoLog(t *testing.T) {
 	var none *audit.Log
 	for _, log := range []*audit.Log{none, {}, audit.New(nil)} {
-		if err := errors.Join(log.Decision(match("ip")), log.NotStarted(match("ip"), syscall.EAGAIN), log.Close()); err != nil {
-			t.Error(err)
+		log.Decision(match("ip"))
+		log.NotStarted(match("ip"), syscall.EAGAIN)
+		if err := log.Close(); err != nil || log.Lost() != 0 {
+			t.Errorf("%v, %d lines lost", err, log.Lost())
 		}
 	}
 }
 
 func TestNotStarted(t *testing.T) {
 	var out bytes.Buffer
-	if err := audit.New(&out).NotStarted(match("ip"), syscall.EAGAIN); err != nil {
-		t.Fatal(err)
-	}
+	audit.New(&out).NotStarted(match("ip"), syscall.EAGAIN)
 	o := decode(t, out.Bytes())
 	if o["event"] != "not_started" || o["decision"] != nil || o["error"] != syscall.EAGAIN.Error() {
 		t.Errorf("%v", o)
+	}
+}
+
+// With audit = full the end has a line too, which can be read without that of the decision.
+func TestEnd(t *testing.T) {
+	caps := privsep.Caps(privsep.CAP_NET_ADMIN)
+	e := match("ip", "link")
+	e.GID, e.Program, e.Capabilities, e.Locks, e.Waited = 35, "service --x", &caps, []string{"a", "b"}, 1500*time.Millisecond
+	usage := command.Usage{User: time.Second, System: 20 * time.Millisecond, MaxRSS: 3000}
+	for name, c := range map[string]struct {
+		end  audit.End
+		want map[string]any
+	}{
+		"by itself":  {audit.End{Result: command.Result{PID: 77, Code: 3, Usage: usage}, Took: 2 * time.Second}, map[string]any{"exit": 3.0, "signal": nil, "error": nil}},
+		"by timeout": {audit.End{Result: command.Result{PID: 77, Code: -1, Signal: 9, Usage: usage}, Took: 2 * time.Second, Err: errors.New("its timeout, 2s")}, map[string]any{"exit": nil, "signal": 9.0, "error": "its timeout, 2s"}},
+	} {
+		var out bytes.Buffer
+		audit.New(&out).End(e, c.end)
+		o := decode(t, out.Bytes())
+		for key, want := range map[string]any{"event": "end", "decision": nil, "rule": "ip", "client": "service --x", "client_gid": 35.0, "capabilities": "CAP_NET_ADMIN",
+			"waited": 1.5, "pid": 77.0, "duration": 2.0, "user": 1.0, "system": 0.02, "maxrss_kib": 3000.0} {
+			if o[key] != want {
+				t.Errorf("%s: %s is %v, want %v", name, key, o[key], want)
+			}
+		}
+		for key, want := range c.want {
+			if o[key] != want {
+				t.Errorf("%s: %s is %v, want %v", name, key, o[key], want)
+			}
+		}
 	}
 }

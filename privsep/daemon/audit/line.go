@@ -1,6 +1,9 @@
 package audit
 
 import (
+	"fmt"
+	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -8,6 +11,7 @@ import (
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/internal/mask"
 	"github.com/privhelper/privhelper/internal/pyjson"
+	"github.com/privhelper/privhelper/privsep"
 )
 
 // The bounds, in bytes as they are written. Together with names and numbers they stay below maxLine: what rsyslog takes of
@@ -17,12 +21,13 @@ const (
 	maxLine    = 8 << 10
 	maxArgv    = 2 << 10
 	maxCommand = 2 << 10
-	maxEnv     = 512
-	maxText    = 350
+	maxEnv     = 384
+	maxLocks   = 256
+	maxText    = 300
 )
 
 // line renders an entry, without the newline. key and result open it.
-func (e Entry) line(key, result string, now time.Time) []byte {
+func (e Entry) line(key, result string, now time.Time, end *End) []byte {
 	v := e.Verdict
 	var names mask.Masker
 	argv, cut := first(e.Request.Argv, maxArgv)
@@ -32,7 +37,11 @@ func (e Entry) line(key, result string, now time.Time) []byte {
 	o.String("time", now.UTC().Format(time.RFC3339Nano))
 	o.String(key, result)
 	o.Int("client_uid", int64(e.UID))
+	o.Int("client_gid", int64(e.GID))
 	o.Int("client_pid", int64(e.PID))
+	if e.Program != "" {
+		o.text("client", e.Program)
+	}
 	o.list("argv", e.Request.Argv, names.Args, maxArgv)
 	if len(e.Request.Env) > 0 {
 		o.list("env", e.Request.Env, names.Env, maxEnv)
@@ -52,8 +61,18 @@ func (e Entry) line(key, result string, now time.Time) []byte {
 			o.list("command_env", v.Env, values.Env, maxEnv)
 		}
 	}
+	if e.Capabilities != nil {
+		o.String("capabilities", capabilities(*e.Capabilities))
+	}
+	if len(e.Locks) > 0 {
+		o.list("lock", e.Locks, nil, maxLocks)
+		o.seconds("waited", e.Waited)
+	}
 	if len(v.Unsafe) > 0 {
 		o.Strings("unsafe", v.Unsafe)
+	}
+	if end != nil {
+		o.end(end)
 	}
 	// Both quote arguments. In those that were cut nobody has looked for secrets.
 	quote := func(key, text string) {
@@ -69,6 +88,14 @@ func (e Entry) line(key, result string, now time.Time) []byte {
 	}
 	o.String("policy", e.Policy)
 	return o.End()
+}
+
+// capabilities are names, or, where they are too many to be read, the kernel's hexadecimal mask.
+func capabilities(set privsep.Capabilities) string {
+	if n := bits.OnesCount64(uint64(set)); n > 8 {
+		return fmt.Sprintf("%#016x", uint64(set))
+	}
+	return set.String()
 }
 
 // maxSecrets bounds the work that one request can ask for.
@@ -96,11 +123,33 @@ func (o *object) text(key, value string) {
 	o.String(key, kept)
 }
 
+// seconds adds a duration, to the microsecond.
+func (o *object) seconds(key string, d time.Duration) {
+	o.Raw(key, strconv.AppendFloat(nil, d.Seconds(), 'f', 6, 64))
+}
+
+// end adds how a command ended and what it used.
+func (o *object) end(e *End) {
+	o.Int("pid", int64(e.PID))
+	if e.Signal != 0 {
+		o.Int("signal", int64(e.Signal))
+	} else {
+		o.Int("exit", int64(e.Code))
+	}
+	o.seconds("duration", e.Took)
+	o.seconds("user", e.Usage.User)
+	o.seconds("system", e.Usage.System)
+	o.Int("maxrss_kib", e.Usage.MaxRSS)
+}
+
 // list adds the strings that fit into limit bytes, masked, the last of them in part. If any byte is left out it adds
 // KEY_cut, how many, and KEY_count, how many strings there were.
 func (o *object) list(key string, list []string, masked func([]string) []string, limit int) {
 	head, left := first(list, limit)
-	shown := masked(head)
+	shown := head
+	if masked != nil {
+		shown = masked(head)
+	}
 	kept := make([]string, 0, len(shown))
 	for _, s := range shown {
 		part, missing := cut(s, limit)

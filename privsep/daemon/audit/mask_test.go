@@ -38,9 +38,7 @@ func TestSecretsAreMasked(t *testing.T) {
 		e.Verdict.Near = []filters.Near{{Reason: fmt.Sprintf("argument %q is not this; %s", argv, argv[len(argv)-1])}}
 		e.Err = errors.New("start " + strings.Join(argv, " "))
 		var out bytes.Buffer
-		if err := audit.New(&out).Decision(e); err != nil {
-			t.Fatal(err)
-		}
+		audit.New(&out).Decision(e)
 		if strings.Contains(out.String(), "s3cr") || !strings.Contains(out.String(), "***") || !strings.Contains(out.String(), argv[0]) {
 			t.Errorf("%q: %s", argv, out.String())
 		}
@@ -83,9 +81,7 @@ func FuzzLine(f *testing.F) {
 		e.Verdict.Near = []filters.Near{{Reason: a + b}}
 		e.Err = errors.New(b + c)
 		var out bytes.Buffer
-		if err := audit.New(&out).Decision(e); err != nil {
-			t.Fatal(err)
-		}
+		audit.New(&out).Decision(e)
 		if out.Len() > 8<<10 {
 			t.Errorf("%d bytes", out.Len())
 		}

