@@ -17,12 +17,13 @@ import (
 
 func children() testenv.Children {
 	return testenv.Children{
-		"apply":  childApply,
-		"become": childBecome,
-		"differ": childDiffer,
-		"thread": childThread,
-		"setuid": childSetuid,
-		"regain": childRegain,
+		"apply":   childApply,
+		"become":  childBecome,
+		"differ":  childDiffer,
+		"thread":  childThread,
+		"sandbox": childSandbox,
+		"setuid":  childSetuid,
+		"regain":  childRegain,
 	}
 }
 

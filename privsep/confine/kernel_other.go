@@ -5,6 +5,7 @@ package confine
 import (
 	"errors"
 	"fmt"
+	"os"
 )
 
 // Capabilities, securebits and no_new_privs are Linux's: elsewhere nothing is given up, and so nothing may go on.
@@ -15,3 +16,6 @@ func giveUp(Spec) error              { return errLinux }
 func verify(Spec) error              { return errLinux }
 func verifyCredentials(Spec) error   { return errLinux }
 func confineThread(ThreadSpec) error { return errLinux }
+func sandboxSupport() error          { return errLinux }
+
+func newSandbox([]*os.File, []*os.File) (*Sandbox, error) { return nil, errLinux }

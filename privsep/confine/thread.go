@@ -17,9 +17,17 @@ type ThreadSpec struct {
 	// NoNewPrivs sets no_new_privs for the thread.
 	NoNewPrivs bool
 
-	// Umask is the thread's own umask, at most 0777; 0 leaves the process's, which is 077 after Apply. A umask of 000
-	// cannot be asked for.
-	Umask uint32
+	// HasUmask gives the thread a umask of its own, Umask, at most 0777. False leaves the process's, which is 077 after
+	// Apply, and Umask must then be 0.
+	HasUmask bool
+	Umask    uint32
+
+	// Nice is added to the thread's nice value; below 0 needs CAP_SYS_NICE. It is what the children start with: to change it
+	// in a child would come too late for what that has forked.
+	Nice int
+
+	// Sandbox, if not nil, are the only places of the file system for the thread. It needs NoNewPrivs.
+	Sandbox *Sandbox
 }
 
 // ConfineThread makes the calling thread what spec says, empties its inheritable and its ambient set, and reads all of it

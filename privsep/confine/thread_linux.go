@@ -8,8 +8,13 @@ import (
 )
 
 func confineThread(spec ThreadSpec) error {
-	if spec.Umask > 0o777 {
+	switch {
+	case spec.Umask > 0o777:
 		return fmt.Errorf("confine thread: umask %#o is above 0777", spec.Umask)
+	case spec.Umask != 0 && !spec.HasUmask:
+		return errors.New("confine thread: Umask is given without HasUmask")
+	case spec.Sandbox != nil && !spec.NoNewPrivs:
+		return errors.New("confine thread: a Sandbox needs NoNewPrivs, without which a setuid program would be root in it")
 	}
 	want, err := ReadStatus(0, unix.Gettid())
 	if err != nil {
@@ -42,7 +47,10 @@ func confineThread(spec ThreadSpec) error {
 			return fmt.Errorf("confine thread: set no_new_privs: %w", err)
 		}
 	}
-	if spec.Umask != 0 {
+	if err := addNice(want.TID, spec.Nice); err != nil {
+		return fmt.Errorf("confine thread: %w", err)
+	}
+	if spec.HasUmask {
 		if err := ownUmask(int(spec.Umask)); err != nil {
 			return fmt.Errorf("confine thread: %w", err)
 		}
@@ -58,7 +66,42 @@ func confineThread(spec ThreadSpec) error {
 	if err := sameAs(want, now); err != nil {
 		return fmt.Errorf("confine thread: %w", err)
 	}
+	if spec.Sandbox == nil {
+		return nil
+	}
+	if err := spec.Sandbox.enter(); err != nil { // last: /proc is a place like others
+		return fmt.Errorf("confine thread: %w", err)
+	}
 	return nil
+}
+
+// addNice changes the nice value of one thread, which in Linux is a thread's own (sched(7)), and reads it back: what is
+// beyond the limits is cut without an error.
+func addNice(tid, n int) error {
+	if n == 0 {
+		return nil
+	}
+	before, err := nice(tid)
+	if err != nil {
+		return err
+	}
+	want := max(-20, min(before+n, 19))
+	if err := unix.Setpriority(unix.PRIO_PROCESS, tid, want); err != nil {
+		return fmt.Errorf("nice %d: %w", want, err)
+	}
+	if now, err := nice(tid); err != nil || now != want {
+		return fmt.Errorf("the nice value is %d and not %d (%v)", now, want, err)
+	}
+	return nil
+}
+
+// nice returns a thread's nice value; the system call gives 20 minus it.
+func nice(tid int) (int, error) {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, tid)
+	if err != nil {
+		return 0, fmt.Errorf("read the nice value: %w", err)
+	}
+	return 20 - n, nil
 }
 
 // clearInheritable empties the thread's inheritable set and, which follows from it, its ambient one.

@@ -46,7 +46,7 @@ func TestCommandsOfConfinedThread(t *testing.T) {
 		{"uid 0", asRoot, order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin}, Command: cat},
 			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin), "NoNewPrivs": "0", "Umask": "0077"}},
 		{"uid 0 with no_new_privs and a umask", asRoot,
-			order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin, NoNewPrivs: true, Umask: 0o022}, Command: cat},
+			order{Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin, NoNewPrivs: true, HasUmask: true, Umask: 0o022}, Command: cat},
 			lines{"CapPrm": hex(netAdmin), "CapEff": hex(netAdmin), "CapBnd": hex(netAdmin), "NoNewPrivs": "1", "Umask": "0022"}},
 		{"uid 0 with nothing", asRoot, order{Thread: ThreadSpec{DropBounding: true}, Command: cat},
 			lines{"CapPrm": noCaps, "CapEff": noCaps, "CapBnd": noCaps}},
@@ -147,7 +147,8 @@ func TestConfineThreadRefuses(t *testing.T) {
 	for want, o := range map[string]order{
 		"CAP_KILL is not in the bounding set":  {Spec: spec, Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin.With(privsep.CAP_KILL)}},
 		"without DropBounding":                 {Spec: spec, Thread: ThreadSpec{Bounding: netAdmin}},
-		"umask 01000 is above 0777":            {Spec: spec, Thread: ThreadSpec{DropBounding: true, Umask: 0o1000}},
+		"Umask is given without HasUmask":      {Spec: spec, Thread: ThreadSpec{DropBounding: true, Umask: 0o22}},
+		"umask 01000 is above 0777":            {Spec: spec, Thread: ThreadSpec{DropBounding: true, HasUmask: true, Umask: 0o1000}},
 		"drop CAP_NET_ADMIN from the bounding": {Spec: powerless, Thread: ThreadSpec{DropBounding: true}},
 	} {
 		o.Command = []string{"/bin/true"}

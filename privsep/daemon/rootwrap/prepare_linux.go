@@ -77,7 +77,7 @@ func (c *Commands) forker(k kind) (*spawn.Forker, error) {
 	if f := c.kinds[k]; f != nil {
 		return f, nil
 	}
-	spec := confine.ThreadSpec{Umask: Umask, DropBounding: c.loaded.Config.HasCapabilities}
+	spec := confine.ThreadSpec{HasUmask: true, Umask: Umask, DropBounding: c.loaded.Config.HasCapabilities}
 	if k.root && spec.DropBounding {
 		spec.Bounding = c.bounding
 	}
