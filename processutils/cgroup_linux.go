@@ -17,7 +17,6 @@ import (
 type cgroup struct {
 	parent, path string
 	folder       *os.File // open for the fork
-	process      int
 }
 
 // newCgroup makes the folder. Any failure is ErrNoCgroup.

@@ -13,7 +13,7 @@ import (
 type running struct {
 	a       *Attempt
 	process *os.Process
-	pidfd   *pidfd
+	pidfd   *descriptor
 	streams streams
 	reach   reach
 
@@ -45,7 +45,7 @@ func runLocal(a *Attempt) (Result, error) {
 	} else {
 		r.streams.drain(a)
 	}
-	dead := r.pidfd.wait()
+	dead := r.pidfd.waitDead()
 	close(r.ended)
 	if !keep() {
 		<-r.stopped
@@ -62,12 +62,12 @@ func (r *running) drainBriefly() (left []int) {
 		r.streams.drain(r.a)
 		close(eof)
 	}()
-	if r.pidfd.wait() {
+	if r.pidfd.waitDead() {
 		select {
 		case <-eof:
 		case <-time.After(r.a.cmd.Drain):
 			left = r.streams.holders(r.process.Pid)
-			r.streams.giveUp(time.Now())
+			r.streams.giveUp()
 		}
 	}
 	<-eof
@@ -84,8 +84,8 @@ func (r *running) stop() {
 		return
 	default:
 	}
-	r.struck, r.first = true, r.pidfd.dead(0)
-	gone := func() bool { return r.pidfd.dead(0) && r.reach.gone() }
+	r.struck, r.first = true, r.pidfd.ready(0)
+	gone := func() bool { return r.pidfd.ready(0) && r.reach.gone() }
 	kill := true
 	if grace := r.a.cmd.Stop.grace(); grace > 0 {
 		r.reach.ask(r.a.cmd.Stop.signal())
@@ -102,7 +102,7 @@ func (r *running) stop() {
 	case <-r.ended:
 	case <-time.After(20 * time.Millisecond): // for what is in the pipes still
 		r.left = append(r.left, r.streams.holders(r.process.Pid)...)
-		r.streams.giveUp(time.Now())
+		r.streams.giveUp()
 	}
 	r.pidfd.giveUp()
 }

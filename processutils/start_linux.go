@@ -29,7 +29,7 @@ func (r *running) start() (Stage, error) {
 	fd := -1
 	sys := &syscall.SysProcAttr{PidFD: &fd}
 	if !c.KeepTerminal {
-		sys.Setsid = hasTerminal()
+		sys.Setsid = startTerminal()
 		sys.Setpgid = !sys.Setsid
 	}
 	if c.Stop.Scope == ScopeCgroup {
@@ -51,7 +51,7 @@ func (r *running) start() (Stage, error) {
 		r.process.Wait()
 		return StageStart, fmt.Errorf("this kernel has no pidfd, which came with Linux 5.4: %w", errors.ErrUnsupported)
 	}
-	r.pidfd = &pidfd{fd: fd}
+	r.pidfd = &descriptor{fd: fd}
 	if r.reach == nil {
 		r.reach = newReach(c, r.process)
 	}
@@ -147,13 +147,13 @@ func nothingInherited() (restore func(), err error) {
 	return restore, nil
 }
 
-// hasTerminal reports whether this process has a controlling terminal, which a command of the same session could read. A
-// session for each command costs 0.1 ms where the kernel makes a scheduling group for it (sched_autogroup_enabled), and
-// without a terminal it gives nothing that a process group does not.
-func hasTerminal() bool {
+// startTerminal reports whether this process has a controlling terminal, which a command of the same session could read; it
+// looks once. A session for each command costs 0.1 ms where the kernel makes a scheduling group for it
+// (sched_autogroup_enabled), and without a terminal it gives nothing that a process group does not.
+var startTerminal = sync.OnceValue(func() bool {
 	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err == nil {
 		unix.Close(fd)
 	}
 	return err == nil
-}
+})

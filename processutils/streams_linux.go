@@ -17,10 +17,10 @@ import (
 // streams are the three standard streams of one command: the ends that it gets, and ours.
 type streams struct {
 	child [3]*os.File
-	ours  []*os.File // of child, what is closed once it has them
-	in    *os.File   // nil where nothing is fed
-	out   *os.File   // nil where nothing is read
-	err   *os.File
+	ours  []*os.File  // of child, what is closed once it has them
+	in    *descriptor // nil where nothing is fed
+	out   *descriptor // nil where nothing is read
+	err   *descriptor
 
 	input io.Reader
 	fed   chan error // the feeder's error, once it has ended
@@ -49,44 +49,31 @@ func (s *streams) open(a *Attempt) (err error) {
 }
 
 // output is the command's end of an output stream, and ours, or nil where nothing is read.
-func (s *streams) output(bound int, tee io.Writer) (theirs, ours *os.File, err error) {
+func (s *streams) output(bound int, tee io.Writer) (theirs *os.File, ours *descriptor, err error) {
 	if f, ok := tee.(*os.File); ok && bound < 0 {
 		return f, nil, nil
 	}
 	return s.pipeOrNull(bound >= 0 || tee != nil, os.O_WRONLY)
 }
 
-func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs, ours *os.File, err error) {
+func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs *os.File, ours *descriptor, err error) {
+	var fd int
 	if pipe {
-		theirs, ours, err = newPipe(theirMode)
-	} else {
-		var null int
-		if null, err = unix.Open(os.DevNull, theirMode|unix.O_CLOEXEC, 0); err == nil {
-			theirs = os.NewFile(uintptr(null), os.DevNull)
+		var p [2]int
+		err = os.NewSyscallError("pipe2", unix.Pipe2(p[:], unix.O_CLOEXEC))
+		fd, ours = p[1], &descriptor{fd: p[0]}
+		if theirMode == os.O_RDONLY {
+			fd, ours = p[0], &descriptor{fd: p[1]}
 		}
+	} else {
+		fd, err = unix.Open(os.DevNull, theirMode|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
+	theirs = os.NewFile(uintptr(fd), "stream")
 	s.ours = append(s.ours, theirs)
 	return theirs, ours, nil
-}
-
-// newPipe is os.Pipe without the command's end in Go's poller, where it would not stay.
-func newPipe(theirMode int) (theirs, ours *os.File, err error) {
-	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, os.NewSyscallError("pipe2", err)
-	}
-	if theirMode == os.O_RDONLY {
-		p[0], p[1] = p[1], p[0]
-	}
-	if err := unix.SetNonblock(p[0], true); err != nil {
-		unix.Close(p[0])
-		unix.Close(p[1])
-		return nil, nil, os.NewSyscallError("fcntl", err)
-	}
-	return os.NewFile(uintptr(p[1]), "pipe"), os.NewFile(uintptr(p[0]), "pipe"), nil
 }
 
 // forked closes what the command has now, and begins to feed it.
@@ -103,25 +90,36 @@ func (s *streams) forked() {
 
 // feed copies the input. That the command does not want all of it is no error.
 func (s *streams) feed() {
-	_, err := io.Copy(s.in, s.input)
+	var err error
+	if to := s.in.poll(); to != nil {
+		_, err = io.Copy(to, s.input)
+	}
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		err = nil
 	}
 	s.fed <- err // before the end of the input, after which the command may end
-	s.in.Close()
+	s.in.close()
 	if c, ok := s.input.(io.Closer); ok {
 		c.Close()
 	}
 }
 
+// shortCommand is how many milliseconds the streams are read by one thread, without Go's poller and its goroutines: that
+// is 5 % of what a short command costs, and a thread held so long is nothing.
+const shortCommand = 20
+
 // drain reads both output streams to their end, or until they are given up.
 func (s *streams) drain(a *Attempt) {
-	var other sync.WaitGroup
-	if s.err != nil {
-		other.Go(func() { readInto(a.Stderr, s.err) })
+	out, err := s.out, s.err
+	if a.cmd.Stdout == nil && a.cmd.Stderr == nil { // a writer that blocks must not keep the other stream from being read
+		out, err = drainShort(a, out, err)
 	}
-	if s.out != nil {
-		readInto(a.Stdout, s.out)
+	var other sync.WaitGroup
+	if err != nil {
+		other.Go(func() { readInto(a.Stderr, err) })
+	}
+	if out != nil {
+		readInto(a.Stdout, out)
 	}
 	other.Wait()
 	if s.fed != nil {
@@ -135,7 +133,46 @@ func (s *streams) drain(a *Attempt) {
 	}
 }
 
-func readInto(c *Capture, f *os.File) {
+// drainShort reads both streams for shortCommand, and returns those that have not come to their end.
+func drainShort(a *Attempt, out, err *descriptor) (moreOut, moreErr *descriptor) {
+	left := [2]*descriptor{out, err}
+	to := [2]*Capture{a.Stdout, a.Stderr}
+	var buf [4 << 10]byte
+	until := time.Now().Add(shortCommand * time.Millisecond)
+	for left[0] != nil || left[1] != nil {
+		rest := int(time.Until(until) / time.Millisecond)
+		if rest <= 0 {
+			break
+		}
+		fds := [2]unix.PollFd{{Fd: -1, Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}} // -1 is passed over
+		for i, d := range left {
+			if d != nil {
+				fds[i].Fd = int32(d.fd)
+			}
+		}
+		if _, err := unix.Poll(fds[:], rest); err != nil && err != unix.EINTR {
+			break
+		}
+		for i, d := range left {
+			if d == nil || fds[i].Revents == 0 {
+				continue
+			}
+			n, err := unix.Read(d.fd, buf[:])
+			if n > 0 {
+				to[i].Write(buf[:n])
+			} else if err == nil {
+				left[i] = nil
+			}
+		}
+	}
+	return left[0], left[1]
+}
+
+func readInto(c *Capture, d *descriptor) {
+	f := d.poll()
+	if f == nil {
+		return
+	}
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := f.Read(buf)
@@ -151,25 +188,21 @@ func readInto(c *Capture, f *os.File) {
 	}
 }
 
-// giveUp ends all copying at that time.
-func (s *streams) giveUp(at time.Time) {
-	for _, f := range []*os.File{s.out, s.err} {
-		if f != nil {
-			f.SetReadDeadline(at)
-		}
-	}
-	if s.in != nil {
-		s.in.SetWriteDeadline(at)
-	}
+// giveUp ends all copying.
+func (s *streams) giveUp() {
+	s.out.giveUp()
+	s.err.giveUp()
+	s.in.giveUp()
 }
 
-// close closes what is open still. The feeder closes its own end too: it may hang in a Read of the input.
+// close closes what is open still. The feeder may hang in a Read of the input: that is closed too, where it can be.
 func (s *streams) close() {
-	for _, f := range append(s.ours, s.in, s.out, s.err) {
-		if f != nil {
-			f.Close()
-		}
+	for _, f := range s.ours {
+		f.Close()
 	}
+	s.out.close()
+	s.err.close()
+	s.in.close()
 	if c, ok := s.input.(io.Closer); ok && s.fed != nil {
 		c.Close()
 	}
@@ -183,14 +216,12 @@ const holdersTime = 200 * time.Millisecond
 // until they execute: what still is this program is left out.
 func (s *streams) holders(main int) (found []int) {
 	wanted := map[string]bool{}
-	for _, f := range []*os.File{s.out, s.err} {
-		if f == nil {
+	for _, d := range []*descriptor{s.out, s.err} {
+		if d == nil {
 			continue
 		}
-		if info, err := f.Stat(); err == nil {
-			if st, ok := info.Sys().(*syscall.Stat_t); ok {
-				wanted["pipe:["+strconv.FormatUint(st.Ino, 10)+"]"] = true
-			}
+		if name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(d.fd)); err == nil {
+			wanted[name] = true // pipe:[12345]
 		}
 	}
 	command, ok := readStat(main)

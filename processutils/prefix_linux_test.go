@@ -80,7 +80,7 @@ func TestQuote(t *testing.T) {
 	if want := strings.Join(args, "\x00") + "\x00"; got != want {
 		t.Errorf("bash reads %q, want %q", got, want)
 	}
-	if line := processutils.Quote(args); strings.ContainsAny(line, "\n\t\xff") || strings.Contains(line, "\u202e") {
+	if line := processutils.Quote(args); strings.ContainsAny(line, "\n\t") || strings.Contains(line, "\xff") || strings.Contains(line, "\u202e") {
 		t.Errorf("%q may not stand in a log", line)
 	}
 }

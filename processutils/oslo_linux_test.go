@@ -98,8 +98,9 @@ func osloCases(dir string) (cases []osloCase) {
 		add(osloCase{Cmd: sh(`echo "$X|$Y|$1"`, "arg"), KW: map[string]any{"run_as_root": true, "root_helper": helper}, runner: processutils.Prefix{Helper: helper}})
 	}
 	// The ten limits, one by one and together.
-	all := map[string]any{"address_space": 1 << 33, "core_file_size": 0, "cpu_time": 100, "data_size": 1 << 32, "file_size": 1 << 20,
-		"memory_locked": 4096, "number_files": 50, "number_processes": 5000, "resident_set_size": 1 << 30, "stack_size": 1 << 22}
+	all := map[string]any{"address_space": uint64(1 << 33), "core_file_size": uint64(0), "cpu_time": uint64(100), "data_size": uint64(1 << 32),
+		"file_size": uint64(1 << 20), "memory_locked": uint64(4096), "number_files": uint64(50), "number_processes": uint64(5000),
+		"resident_set_size": uint64(1 << 30), "stack_size": uint64(1 << 22)}
 	limits := func(which map[string]any) func(*processutils.Cmd) {
 		return func(c *processutils.Cmd) {
 			l := &c.Limits
@@ -107,7 +108,7 @@ func osloCases(dir string) (cases []osloCase) {
 				"cpu_time": &l.CPUTime, "data_size": &l.DataSize, "file_size": &l.FileSize, "memory_locked": &l.MemoryLocked, "number_files": &l.NumberFiles,
 				"number_processes": &l.NumberProcesses, "resident_set_size": &l.ResidentSetSize, "stack_size": &l.StackSize} {
 				if n, ok := which[name]; ok {
-					*field = processutils.Max(uint64(n.(int)))
+					*field = processutils.Max(n.(uint64))
 				}
 			}
 		}
@@ -119,7 +120,7 @@ func osloCases(dir string) (cases []osloCase) {
 	add(osloCase{Cmd: []string{"cat", "/proc/self/limits"}, KW: map[string]any{"prlimit": all}, ours: limits(all)})
 
 	// Where ours is stricter, by name; docs/from-oslo.md has the names.
-	add(osloCase{differs: "default-signals", Cmd: sh("exec head -c 10000 /dev/zero >" + filepath.Join(dir, "file")), KW: map[string]any{"prlimit": map[string]any{"file_size": 100}}, ours: limits(map[string]any{"file_size": 100}),
+	add(osloCase{differs: "default-signals", Cmd: sh("exec head -c 10000 /dev/zero >" + filepath.Join(dir, "file")), KW: map[string]any{"prlimit": map[string]any{"file_size": uint64(100)}}, ours: limits(map[string]any{"file_size": uint64(100)}),
 		how: func(theirs, ours outcome) bool {
 			return theirs.Code == 1 && strings.Contains(theirs.Stderr, "File too large") && ours.Code == -int(syscall.SIGXFSZ)
 		}})
@@ -127,7 +128,7 @@ func osloCases(dir string) (cases []osloCase) {
 		add(osloCase{differs: "blank-root-helper", Cmd: []string{"id", "-u"}, KW: map[string]any{"run_as_root": true, "root_helper": "  "}, runner: processutils.Prefix{Helper: "  "},
 			how: func(theirs, ours outcome) bool { return theirs.Error == "" && ours.Error == "NoRootWrapSpecified" }})
 	}
-	add(osloCase{differs: "limit-error", Cmd: []string{"true"}, KW: map[string]any{"prlimit": map[string]any{"number_files": 1 << 40}}, ours: limits(map[string]any{"number_files": 1 << 40}),
+	add(osloCase{differs: "limit-error", Cmd: []string{"true"}, KW: map[string]any{"prlimit": map[string]any{"number_files": uint64(1 << 40)}}, ours: limits(map[string]any{"number_files": uint64(1 << 40)}),
 		how: func(theirs, ours outcome) bool {
 			return theirs.Error == "ProcessExecutionError" && theirs.Code == 1 && ours.Error == "LimitError"
 		}})
@@ -135,7 +136,7 @@ func osloCases(dir string) (cases []osloCase) {
 		how: func(theirs, ours outcome) bool {
 			return theirs.Error == "TimeoutExpired" && ours.Error == "ProcessExecutionError" && ours.Code == -15
 		}})
-	add(osloCase{differs: "missing-limited-program", Cmd: []string{"/no/such/program"}, KW: map[string]any{"prlimit": map[string]any{"number_files": 50}}, ours: limits(map[string]any{"number_files": 50}),
+	add(osloCase{differs: "missing-limited-program", Cmd: []string{"/no/such/program"}, KW: map[string]any{"prlimit": map[string]any{"number_files": uint64(50)}}, ours: limits(map[string]any{"number_files": uint64(50)}),
 		how: func(theirs, ours outcome) bool {
 			return theirs.Error == "ProcessExecutionError" && theirs.Code == 1 && ours.Error == "OSError" && ours.Code == int(syscall.ENOENT)
 		}})
