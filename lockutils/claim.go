@@ -96,7 +96,7 @@ func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) er
 		}
 		f.claims = append(f.claims, c)
 		s.mu.Unlock()
-		return s.queueOutside(ctx, c)
+		return nil
 	}
 	if cycle := c.cycle(); cycle != nil {
 		s.mu.Unlock()
@@ -105,13 +105,10 @@ func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) er
 	f.claims = append(f.claims, c)
 	if f.turns.enter(&c.turn) {
 		s.mu.Unlock()
-		return s.queueOutside(ctx, c)
+		return nil
 	}
 	c.depend()
 	s.mu.Unlock()
-	if err := s.queueOutside(ctx, c); err != nil {
-		return err
-	}
 	select {
 	case <-c.turn.ready:
 		s.mu.Lock()
@@ -123,25 +120,8 @@ func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) er
 		s.mu.Lock()
 		s.forget(c)
 		s.mu.Unlock()
-		c.ticket.leave()
 		return err
 	}
-}
-
-// queueOutside takes a fair claim's place among the processes: on arrival, not when its turn comes in this one.
-func (s *Set) queueOutside(ctx context.Context, c *claim) error {
-	if !s.Fair || s.DisableProcessLocking {
-		return nil
-	}
-	t, err := s.takeTicket(ctx, c.path)
-	if err != nil {
-		s.mu.Lock()
-		s.forget(c)
-		s.mu.Unlock()
-		return err
-	}
-	c.ticket = t
-	return nil
 }
 
 // release gives back what the claim holds: the file first, then the turn, so that the next in this process finds it

@@ -168,6 +168,7 @@ for _ in range(rounds):
 func TestKilledWaiters(t *testing.T) {
 	for _, fair := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fair=%v", fair), func(t *testing.T) {
+			t.Parallel()
 			folder, counter := newCounter(t)
 			job := countJob{Folder: folder, Counter: counter, Name: "bridge", Rounds: 200, Fair: fair}
 			template := testenv.Child(t, "spin", folder, job.Name, fmt.Sprint(fair))
@@ -227,6 +228,7 @@ func TestFileTakenAway(t *testing.T) {
 	for _, how := range []string{"unlink", "rename"} {
 		for _, fair := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s fair=%v", how, fair), func(t *testing.T) {
+				t.Parallel()
 				folder, counter := newCounter(t)
 				job := countJob{Folder: folder, Counter: counter, Name: "bridge", Rounds: 300, AtEnd: how, Fair: fair}
 				runAll(t, job.child(t), job.child(t), job.child(t), job.child(t))

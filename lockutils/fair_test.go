@@ -140,6 +140,7 @@ func TestFairCancelled(t *testing.T) {
 	folder, _ := newCounter(t)
 	a := &lockutils.Set{Folder: folder, Fair: true}
 	b := &lockutils.Set{Folder: folder, Fair: true}
+	c := &lockutils.Set{Folder: folder, Fair: true}
 	held, err := a.Lock(t.Context(), "bridge")
 	if err != nil {
 		t.Fatal(err)
@@ -147,12 +148,10 @@ func TestFairCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	go func() {
-		_, err := a.Lock(ctx, "bridge")
+		_, err := c.Lock(ctx, "bridge")
 		left <- err
 	}()
-	for len(a.Snapshot()) < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitWaiters(t, filepath.Join(folder, "bridge"), 1)
 	got := make(chan error, 1)
 	go func() {
 		held, err := b.Lock(t.Context(), "bridge")
@@ -163,6 +162,7 @@ func TestFairCancelled(t *testing.T) {
 	}()
 	awaitWaiters(t, filepath.Join(folder, ".lockutils", "bridge"), 1)
 	cancel()
+	awaitWaiters(t, filepath.Join(folder, "bridge"), 2) // the next comes forward before the lock is free
 	if err := <-left; err == nil {
 		t.Error("a cancelled wait got the lock")
 	}

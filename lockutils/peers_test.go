@@ -104,6 +104,7 @@ func TestPeersExclude(t *testing.T) {
 		{"flock(1) and waits cancelled", needFlock, flockPeer, countJob{CancelEach: true}},
 	} {
 		t.Run(peer.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting for peers that sleep
 			peer.need(t)
 			folder, counter := newCounter(t)
 			job := peer.job

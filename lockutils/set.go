@@ -30,8 +30,9 @@ type Set struct {
 	SharedFolder bool
 	// Engine says with whom the locks are shared.
 	Engine Engine
-	// Fair serves processes in the order in which they came, those that ask for it among each other. Without it whoever is
-	// awake first gets a lock that becomes free. It costs some 10 µs a lock.
+	// Fair serves processes in the order in which they came, those that ask for it among each other; the goroutines of one
+	// stand in its own line, and have one place together in that of the processes. Without it whoever is awake first gets a
+	// lock that becomes free. It costs some 10 µs a lock.
 	Fair bool
 	// Polite leaves a lock free for a tenth of a second once in every second in which it was wanted all the time, so that
 	// those who poll (oslo, fasteners, gofrs) find it free. Every process that locks hotly should say so.

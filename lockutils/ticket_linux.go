@@ -94,10 +94,15 @@ func (t *ticket) first() (bool, error) {
 	return err == nil, err
 }
 
-// wait blocks its thread until nobody is before the ticket. It fails with os.ErrClosed once the ticket was given up.
+// wait blocks its thread until nobody is before the ticket. It fails with os.ErrClosed once the ticket was given up. It
+// waits for the one before it first, who is the last to go if nobody dies: the kernel wakes everybody who waits for a
+// lock, so that a wait for all would wake the whole line at each step.
 func (t *ticket) wait() error {
 	if t.number == 0 {
 		return nil
+	}
+	if err := t.record(unix.F_OFD_SETLKW, unix.F_RDLCK, t.number, 1); err != nil {
+		return err
 	}
 	return t.record(unix.F_OFD_SETLKW, unix.F_RDLCK, 1, t.number)
 }

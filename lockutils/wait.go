@@ -36,6 +36,14 @@ func (s *Set) grasp(ctx context.Context, c *claim, try bool) error {
 			return err
 		}
 	}
+	if s.Fair {
+		// Now and not on arrival: a claim that has its turn here must never wait for a ticket of one that has not.
+		t, err := s.takeTicket(ctx, c.path)
+		if err != nil {
+			return err
+		}
+		c.ticket = t
+	}
 	first, err := c.ticket.first()
 	if err != nil {
 		return err
@@ -122,8 +130,13 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 	c.granted = make(chan error, 1)
 	s.mu.Lock()
 	w := f.wait(c.turn.shared)
-	w.claims = append(w.claims, c)
 	adopted := w.running
+	if adopted && c.turn.shared {
+		// The thread may be waiting, with another's ticket, for this one's to be given up.
+		c.ticket.leave()
+		c.ticket = nil
+	}
+	w.claims = append(w.claims, c)
 	w.running = true
 	s.mu.Unlock()
 	if adopted {
@@ -209,14 +222,16 @@ func (s *Set) waitFair(f *file, w *wait) *claim {
 			return c
 		}
 		err := c.ticket.wait()
-		if err == nil {
-			return c
-		}
 		s.mu.Lock()
-		if w.remove(c) { // else it has left, and gave its ticket up
+		stays := slices.Contains(w.claims, c) // else it has left, and gave its ticket up
+		if stays && err != nil {
+			w.remove(c)
 			c.granted <- err
 		}
 		s.mu.Unlock()
+		if stays && err == nil {
+			return c
+		}
 	}
 }
 
