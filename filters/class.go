@@ -53,6 +53,7 @@ var notClasses = map[string]bool{
 // A builder makes the rules of one policy.
 type builder struct {
 	semantics Semantics
+	detached  bool // the default of lifetime
 	patterns  map[string]pattern
 	text      string // of the rule that is being built, as written
 	warn      func(file string, line int, msg string)

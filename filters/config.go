@@ -36,11 +36,35 @@ type Config struct {
 	SyslogLevel    string // in upper case: "ERROR", "INFO"
 
 	DaemonTimeout   time.Duration // idle time after which rootwrap's daemon ends; negative as written
+	DaemonMax       DaemonMax     // ours
 	RlimitNofile    int           // open files
 	HasRlimitNofile bool          // false: RlimitNofile is the default
 
+	// Detached makes lifetime = detached the default of rules in Strict too. It is no option: whoever serves oslo.rootwrap's
+	// clients sets it before the policy is parsed, since their services restart without the daemons that they started.
+	Detached bool
+
 	Lines map[string]int // where each option stands, for messages
 	sum   [sha256.Size]byte
+}
+
+// DaemonMax bounds what a client can make of rootwrap's daemon. Zero is the default of each.
+type DaemonMax struct {
+	// Request is the largest request, in bytes: a command line and its standard input, as JSON. 0: 64 MiB.
+	Request int64
+	// Output is the most that one command may write to its two streams together, in bytes. One that writes more is ended.
+	// 0: 256 MiB.
+	Output int64
+	// Memory is the most that all requests, each counted twice, and outputs may hold at one time, in bytes. What goes
+	// beyond it is ended. 0: 512 MiB.
+	Memory int64
+	// HalfOpen is how many connections may be there that have not proved that they know the key. When one more comes the
+	// oldest goes. 0: 128, or an eighth of the open files that the daemon may have, if that is less.
+	HalfOpen int64
+	// Connections is how many may be there that have; one more is closed. 0: 1024, or a quarter of the open files.
+	Connections int64
+	// Commands is how many run at one time; others wait. 0: 64, or a sixteenth of the open files.
+	Commands int64
 }
 
 // facilities are the names that Python's SysLogHandler knows.
@@ -133,6 +157,18 @@ func (c *Config) set(it item) (known bool, err error) {
 		var n int64
 		n, err = parseInt(it.value)
 		c.DaemonTimeout = time.Duration(max(-maxSeconds, min(n, maxSeconds))) * time.Second
+	case "daemon_max_request":
+		c.DaemonMax.Request, err = parseCount(it)
+	case "daemon_max_output":
+		c.DaemonMax.Output, err = parseCount(it)
+	case "daemon_max_memory":
+		c.DaemonMax.Memory, err = parseCount(it)
+	case "daemon_max_half_open":
+		c.DaemonMax.HalfOpen, err = parseCount(it)
+	case "daemon_max_connections":
+		c.DaemonMax.Connections, err = parseCount(it)
+	case "daemon_max_commands":
+		c.DaemonMax.Commands, err = parseCount(it)
 	case "rlimit_nofile":
 		var n int64
 		n, err = parseInt(it.value)
@@ -175,6 +211,18 @@ func parseInt(value string) (int64, error) {
 		return 0, fmt.Errorf("invalid literal for int() with base 10: '%s'", value)
 	}
 	return n, nil
+}
+
+// maxCount is a TiB: more of anything is a mistake.
+const maxCount = 1 << 40
+
+// parseCount reads a number that is to bound something.
+func parseCount(it item) (int64, error) {
+	n, err := parseInt(it.value)
+	if err == nil && (n < 1 || n > maxCount) {
+		err = fmt.Errorf("%s: %d is not between 1 and %d", it.name, n, int64(maxCount))
+	}
+	return n, err
 }
 
 // parseFacility takes the names of facilities and, as rootwrap does, those of SysLogHandler's constants. Of these the

@@ -53,6 +53,8 @@ type Options struct {
 	Handed []*os.File
 	// Semantics, if not nil, takes the place of the configuration's. Only explain may set it: it asks what would be.
 	Semantics *filters.Semantics
+	// Detached makes lifetime = detached the default of rules in both semantics (filters.Config.Detached).
+	Detached bool
 }
 
 // Loaded is all that a helper needs to decide. Load and New make it; its zero value knows no policy and no user but root.
@@ -94,6 +96,7 @@ func Load(configPath string, opt Options) (*Loaded, error) {
 	if l.Config, l.Warnings, err = filters.ParseConfig(configPath, text, isOwn(path)); err != nil {
 		return nil, err
 	}
+	l.Config.Detached = opt.Detached
 	if opt.Semantics != nil {
 		l.Config.Semantics = *opt.Semantics
 	}
