@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -19,13 +20,17 @@ import (
 // *thread* that forked it ends. One thread alone forks some 2,400 times a second. More than one a CPU gain nothing: a thread
 // keeps its CPU from the fork to the exec. So the threads are the limit on simultaneous starts, first come, first served.
 //
-// A Forker is made for the life of the program. It can be used by several groups and by many goroutines.
+// A Forker is made for the life of the program, or until Retire. It can be used by several groups and by many goroutines.
 type Forker struct {
 	setup func() error
 	jobs  chan *job
 
 	mu      sync.Mutex
 	threads int
+
+	life    sync.Mutex
+	living  int  // main processes that were forked here, or are about to be
+	retired bool // no more of them; the threads end with the last
 }
 
 type job struct {
@@ -33,6 +38,7 @@ type job struct {
 	path    string
 	argv    []string
 	attr    *syscall.ProcAttr // its PidFD points to the process's
+	limits  []Limit
 	err     error
 	done    chan struct{}
 }
@@ -113,8 +119,52 @@ func (j *job) fork() error {
 		return err
 	}
 	pid, err := forkExec(j)
+	if err == nil && len(j.limits) > 0 {
+		if err = setLimits(pid, j.limits); err != nil {
+			abandon(pid, p.pidfd)
+			pid = 0
+		}
+	}
 	p.group.returned(number, p, pid)
 	return err
+}
+
+// ErrRetired is what Start returns for a Forker that was retired; it is wrapped in a StartError.
+var ErrRetired = errors.New("the kind of thread is retired")
+
+// Retire lets no more commands start, and ends the threads when the last that was started from them has ended: they are
+// its parent, and their end is its end.
+func (f *Forker) Retire() {
+	f.life.Lock()
+	again := f.retired
+	f.retired = true
+	last := f.living == 0
+	f.life.Unlock()
+	if last && !again {
+		close(f.jobs)
+	}
+}
+
+// enter counts a command that is about to be started, if it may be.
+func (f *Forker) enter() bool {
+	f.life.Lock()
+	defer f.life.Unlock()
+	if f.retired {
+		return false
+	}
+	f.living++
+	return true
+}
+
+// leave is called when the command's main process has ended, or was not started.
+func (f *Forker) leave() {
+	f.life.Lock()
+	f.living--
+	last := f.retired && f.living == 0
+	f.life.Unlock()
+	if last {
+		close(f.jobs)
+	}
 }
 
 // run forks j on one of the threads, the first that is free, in the order of the calls.
@@ -142,9 +192,7 @@ func forkExec(j *job) (int, error) {
 		return pid, err
 	}
 	if derr := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); derr != nil && err == nil {
-		_ = unix.PidfdSendSignal(*j.attr.Sys.PidFD, unix.SIGKILL, nil, 0)
-		_, _ = syscall.Wait4(pid, nil, 0, nil) // no rival: the reaper does not know it yet
-		unix.Close(*j.attr.Sys.PidFD)
+		abandon(pid, *j.attr.Sys.PidFD)
 		return 0, fmt.Errorf("stay not dumpable: %w", derr)
 	}
 	return pid, err

@@ -142,7 +142,13 @@ func (g *Group) Start(ctx context.Context, f *Forker, c Command) (*Process, erro
 	if ctx.Err() != nil {
 		return nil, &StartError{Op: "not started", Path: c.Path, Err: context.Cause(ctx)}
 	}
+	if !f.enter() {
+		return nil, &StartError{Op: "not started", Path: c.Path, Err: ErrRetired}
+	}
 	p, op, err := g.fork(f, &c, attr)
+	if err != nil {
+		f.leave()
+	}
 	if err == nil {
 		return p, nil
 	}
@@ -162,29 +168,41 @@ func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process,
 	if p.folder != "" {
 		folder, err := os.OpenFile(p.folder, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
-			os.Remove(p.folder)
+			p.giveUp()
 			return nil, "open its cgroup", err
 		}
 		defer folder.Close()
 		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
 	}
-	j := &job{process: p, path: c.Path, argv: c.Argv, attr: attr}
-	f.run(j)
-	switch {
-	case j.err == nil:
-		return p, "", nil
-	case p.folder != "":
-		os.Remove(p.folder)
+	path, program, err := c.executable(attr.Files)
+	if err != nil {
+		p.giveUp()
+		return nil, "hold its program", err
 	}
+	defer program.Close() // nil is an error that means nothing
+	p.forker = f
+	j := &job{process: p, path: path, argv: c.Argv, attr: attr, limits: c.Limits}
+	f.run(j)
+	if j.err == nil {
+		return p, "", nil
+	}
+	p.giveUp()
 	if j.err == ErrClosed {
 		op = "prepare"
 	}
 	return nil, op, j.err
 }
 
+// giveUp gives the folder back of a command that was not started.
+func (p *Process) giveUp() {
+	if p.folder != "" {
+		os.Remove(p.folder)
+	}
+}
+
 // prepare makes the Process of a command that does not run yet, with its tag and its folder.
 func (g *Group) prepare(c *Command) (*Process, error) {
-	p := &Process{group: g, session: c.Setsid, done: make(chan struct{})}
+	p := &Process{group: g, session: c.Setsid, ownLimit: c.limits(unix.RLIMIT_NPROC), done: make(chan struct{})}
 	children.mu.Lock()
 	defer children.mu.Unlock()
 	if g.closed {
@@ -217,7 +235,7 @@ func (g *Group) begin() (number uint64, err error) {
 // returned is called by the thread that has forked: pid is the child that executes p, or 0 where there is none. From here
 // on the reaper knows it.
 func (g *Group) returned(number uint64, p *Process, pid int) {
-	if g.limitEach && pid != 0 {
+	if g.limitEach && pid != 0 && !p.ownLimit {
 		// Fails where the command has taken another user's ids and we are not root: it is not ours to limit then.
 		n := uint64(g.maxProcesses)
 		_ = unix.Prlimit(pid, unix.RLIMIT_NPROC, &unix.Rlimit{Cur: n, Max: n}, nil)

@@ -21,6 +21,9 @@ type Process struct {
 	seq     uint64 // of the tag
 	session bool
 
+	forker   *Forker
+	ownLimit bool // on processes
+
 	// Guarded by children.mu once the process is registered.
 	pidfd  int  // of the main process; closed when that was reaped and its process group is empty
 	ending bool // KillTree removes the folder
@@ -57,6 +60,7 @@ func (s Status) String() string {
 
 // ended is called by the reaper, with children.mu held, when the main process was reaped.
 func (p *Process) ended(ws syscall.WaitStatus, ru syscall.Rusage) {
+	p.forker.leave()
 	p.status = Status{Code: ws.ExitStatus(), Rusage: ru}
 	if ws.Signaled() {
 		p.status.Signal, p.status.CoreDumped = ws.Signal(), ws.CoreDump()

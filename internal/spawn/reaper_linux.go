@@ -36,6 +36,7 @@ type reaper struct {
 	released released
 	stop     chan struct{} // closed to end the goroutine
 	again    chan struct{} // asks it to look again
+	reaped   chan struct{} // nil, or closed with the next that is taken
 }
 
 // join makes g one of the groups whose commands are reaped. The first starts the goroutine.
@@ -163,6 +164,10 @@ func (r *reaper) wait(pid int, p *Process) {
 	if got == pid && p != nil {
 		delete(r.mains, pid)
 		p.ended(ws, ru)
+	}
+	if got == pid && r.reaped != nil {
+		close(r.reaped)
+		r.reaped = nil
 	}
 }
 
