@@ -74,8 +74,8 @@ func (r *running) drainBriefly() (left []int) {
 	return left
 }
 
-// killTime bounds how long Run goes on after the grace.
-const killTime = time.Second
+// killTime bounds the killing, so that Run returns within a second of the grace, what remains looked up and reported.
+const killTime = 500 * time.Millisecond
 
 // stop ends the command because its time is up.
 func (r *running) stop() {

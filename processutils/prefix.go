@@ -8,9 +8,9 @@ import (
 // Prefix is a Runner that puts a command before each command line, if this process is not root already: any
 // `--root-helper` of OpenStack's services, such as "sudo -n" or "privhelper run --".
 //
-// What the command sees of Env and Dir is then the helper's to decide (sudo drops most variables), and an ordinary user
-// cannot signal what it started as root: the end of such a command may be out of Run's hands, which then reports it as a
-// survivor. processutils/privrunner has neither limit.
+// What the command sees of Env and Dir is then the helper's to decide (sudo drops most variables). sudo hands SIGTERM on;
+// what heeds it not an ordinary user cannot kill, because it is root's: Run returns in time all the same and reports it as
+// a survivor. processutils/privrunner has neither limit.
 type Prefix struct {
 	// Helper is split into words as a shell would (SplitWords), with nothing expanded. Where it is needed and empty, Run
 	// fails with ErrNoRootHelper.
