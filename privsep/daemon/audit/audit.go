@@ -1,5 +1,5 @@
-// Package audit writes every decision of a root helper down once, on one line of JSON, in one write. It runs as root;
-// what it writes to is opened before the helper confines itself.
+// Package audit writes every decision of a root helper about a command down once, on one line of JSON, in one write. It
+// runs as root; what it writes to (package sink) is opened before the helper confines itself.
 //
 //	log, err := audit.Open(loaded.Config, os.Stderr)
 //	log.Decision(audit.Entry{PID: peer.PID, UID: peer.UID, Policy: hash, Request: request, Verdict: verdict})
@@ -11,29 +11,43 @@ package audit
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/command"
+	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
 )
 
 // A Log takes decisions. The zero Log and a nil one drop them; make one with Open or New. It is safe for concurrent use.
-type Log struct {
-	mu     sync.Mutex
-	out    io.Writer                       // nil: none
-	torn   bool                            // the last line went out in part
-	syslog func(line []byte, allowed bool) // nil: none
-	close  []io.Closer
-	lost   uint64
-	unsaid uint64 // of them
-}
+type Log struct{ to *sink.Sink }
 
 // New returns a Log that writes lines to out alone; nil drops them. The caller keeps out.
-func New(out io.Writer) *Log { return &Log{out: out} }
+func New(out io.Writer) *Log { return &Log{sink.To(out)} }
+
+// Open returns the Log that a configuration asks for: its audit_file or, where that names none, rest, which stays the
+// caller's and may be nil; and syslog or the journal with use_syslog. Call it before confine: the descriptors stay open.
+// A file that will not do is a *filters.Error, whatever else is wrong the kernel's.
+func Open(cfg filters.Config, rest io.Writer) (*Log, error) {
+	to, err := sink.Open(sink.Options{File: cfg.AuditFile, Syslog: cfg.UseSyslog, Facility: cfg.SyslogFacility, Level: cfg.SyslogLevel, Rest: rest})
+	var bad *sink.FileError
+	if errors.As(err, &bad) {
+		return nil, &filters.Error{File: cfg.File, Line: cfg.Lines["audit_file"], Msg: "audit_file: " + err.Error(), Value: true}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Log{to}, nil
+}
+
+// Sink is where the lines go: for those of calls beside commands, and for counting what was lost. Nil: nowhere.
+func (l *Log) Sink() *sink.Sink {
+	if l == nil {
+		return nil
+	}
+	return l.to
+}
 
 // An Entry is one decision about a command.
 type Entry struct {
@@ -73,72 +87,27 @@ func (e Entry) result() string {
 // (its locks are held), and before it starts. It changes nothing: what a file or a syslog does not take is lost, and
 // counted.
 func (l *Log) Decision(e Entry) {
-	l.write(e.line("decision", e.result(), time.Now(), nil), e.Err == nil && e.Verdict.Outcome == filters.Match)
+	severity := sink.Error
+	if e.Err == nil && e.Verdict.Outcome == filters.Match {
+		severity = sink.Info
+	}
+	l.write(e.line("decision", e.result(), time.Now(), nil), severity)
 }
 
 // NotStarted adds that a command did not come to run after it was decided that it may: the kernel refused, or its client
 // was gone. Such a line has "event" where the line of the decision has "decision".
 func (l *Log) NotStarted(e Entry, cause error) {
 	e.Err = cause
-	l.write(e.line("event", "not_started", time.Now(), nil), false)
+	l.write(e.line("event", "not_started", time.Now(), nil), sink.Error)
 }
 
 // End adds how a command ended, with all that the line of its decision has: for a rule with audit = full.
 func (l *Log) End(e Entry, end End) {
 	e.Err = end.Err
-	l.write(e.line("event", "end", time.Now(), &end), true)
+	l.write(e.line("event", "end", time.Now(), &end), sink.Info)
 }
 
-// Lost is how many lines no sink has taken.
-func (l *Log) Lost() uint64 {
-	if l == nil {
-		return 0
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lost
-}
+func (l *Log) write(line []byte, severity sink.Severity) { l.Sink().Write(line, severity) }
 
-func (l *Log) write(line []byte, allowed bool) {
-	if l == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.syslog != nil {
-		l.syslog(line, allowed)
-	}
-	if l.out == nil {
-		return
-	}
-	if l.unsaid > 0 {
-		line = append(fmt.Appendf(nil, `{"event": "lost", "lines": %d}`+"\n", l.unsaid), line...)
-	}
-	if l.torn { // so that the rest of a torn line takes no whole one with it
-		line = append([]byte{'\n'}, line...)
-	}
-	n, err := l.out.Write(append(line, '\n'))
-	if n > 0 {
-		l.torn = err != nil
-	}
-	if l.unsaid++; err == nil {
-		l.unsaid = 0
-	} else {
-		l.lost++
-	}
-}
-
-// Close gives back what Open has opened. Decisions after it are errors or dropped.
-func (l *Log) Close() error {
-	if l == nil {
-		return nil
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var errs []error
-	for _, c := range l.close {
-		errs = append(errs, c.Close())
-	}
-	l.close = nil
-	return errors.Join(errs...)
-}
+// Close gives back what Open has opened. Decisions after it are lost.
+func (l *Log) Close() error { return l.Sink().Close() }

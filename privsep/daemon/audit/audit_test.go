@@ -147,8 +147,8 @@ func TestTornLine(t *testing.T) {
 	for range 2 {
 		log.Decision(match("ip"))
 	}
-	if log.Lost() != 2 {
-		t.Errorf("a full disk: %d lines lost", log.Lost())
+	if log.Sink().Lost() != 2 {
+		t.Errorf("a full disk: %d lines lost", log.Sink().Lost())
 	}
 	out.room = 1 << 20
 	for range 2 {
@@ -199,8 +199,8 @@ func TestNoLog(t *testing.T) {
 	for _, log := range []*audit.Log{none, {}, audit.New(nil)} {
 		log.Decision(match("ip"))
 		log.NotStarted(match("ip"), syscall.EAGAIN)
-		if err := log.Close(); err != nil || log.Lost() != 0 {
-			t.Errorf("%v, %d lines lost", err, log.Lost())
+		if err := log.Close(); err != nil || log.Sink().Lost() != 0 {
+			t.Errorf("%v, %d lines lost", err, log.Sink().Lost())
 		}
 	}
 }

@@ -1,10 +1,12 @@
-package audit
+package sink
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -61,12 +63,13 @@ func TestFacilitiesAndLevels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := openSyslog(path, cfg.SyslogFacility, cfg.SyslogLevel)
+			s, err := openSyslog(logger{path: path}, cfg.SyslogFacility, cfg.SyslogLevel)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.send([]byte("allowed"), true)
-			s.send([]byte("refused"), false)
+			if err := errors.Join(s.put([]byte("allowed"), Info), s.put([]byte("refused"), Error)); err != nil {
+				t.Error(err)
+			}
 			s.Close()
 			var want []string
 			if sent.allowed {
@@ -89,16 +92,13 @@ func TestFacilitiesAndLevels(t *testing.T) {
 // nothing waits, nothing fails, and what was lost is said.
 func TestSyslogComesAndGoes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
-	s, err := openSyslog(path, "authpriv", "INFO")
+	s, err := openSyslog(logger{path: path}, "authpriv", "INFO")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	log := &Log{syslog: s.send}
-	say := func(argv ...string) {
-		t.Helper()
-		log.Decision(entry(argv...))
-	}
+	log := &Sink{lanes: []*lane{{to: s}}}
+	defer log.Close()
+	say := func(word string) { log.Write([]byte(strconv.Quote(word)), Info) }
 	want := func(l listener, texts ...string) {
 		t.Helper()
 		got := l.got(t)
@@ -124,23 +124,51 @@ func TestSyslogComesAndGoes(t *testing.T) {
 	for range 10_000 {
 		say("many")
 	}
-	if s.lost == 0 {
+	lost := log.Lost()
+	if lost < 1000 {
 		t.Error("the kernel keeps 10,000 messages that nobody reads: this test shows nothing")
 	}
 	l.got(t)
 	say("last")
 	want(l, `"lost", "lines": `, `"last"`)
-	if s.lost != 0 {
-		t.Errorf("%d are lost still", s.lost)
+	if log.Lost() != lost {
+		t.Errorf("%d were lost, then %d", lost, log.Lost())
 	}
 	l.close(path)
 }
 
 func TestOpenSyslogRefuses(t *testing.T) {
-	for _, c := range [][2]string{{"", "INFO"}, {"LOCAL3", "INFO"}, {"local3", ""}, {"local3", "LOUD"}} {
-		if s, err := openSyslog("/nonexistent", c[0], c[1]); err == nil {
+	for _, c := range [][2]string{{"none", "INFO"}, {"LOCAL3", "INFO"}, {"local3", "info"}, {"local3", "LOUD"}} {
+		if s, err := openSyslog(logger{path: "/nonexistent"}, c[0], c[1]); err == nil {
 			s.Close()
 			t.Errorf("facility %q, level %q: no error", c[0], c[1])
 		}
+	}
+}
+
+// The journal's own protocol: one field a line, the line of the log whole.
+func TestJournal(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l := listen(t, path)
+	defer l.close(path)
+	s, err := openSyslog(logger{path, true}, "authpriv", "INFO")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	line := []byte(`{"decision": "match"}`)
+	if err := s.put(line, Info); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"SYSLOG_IDENTIFIER=privhelper\nPRIORITY=6\nSYSLOG_FACILITY=10\nMESSAGE={\"decision\": \"match\"}\n"}
+	if got := l.got(t); !slices.Equal(got, want) || string(line) != `{"decision": "match"}` {
+		t.Errorf("%q, want %q", got, want)
+	}
+	large := strings.Repeat("x", 8<<10) // the longest line fits into one message
+	if err := s.put([]byte(large), Info); err != nil {
+		t.Error(err)
+	}
+	if got := l.got(t); len(got) != 1 || !strings.Contains(got[0], large) {
+		t.Errorf("%d messages", len(got))
 	}
 }
