@@ -369,39 +369,3 @@ func TestLogger(t *testing.T) {
 		}
 	}
 }
-
-// The longest of a name's file names is a digest, and still tells names apart; prefixes never meet.
-func FuzzNames(f *testing.F) {
-	f.Add("", "a/b", "", "a_b")
-	f.Add("a", "b-c", "a-b", "c")
-	f.Add("a", "b", "", "a~b")
-	f.Add("", strings.Repeat("x", 300), "", strings.Repeat("x", 300)+"y")
-	folder, _ := newCounter(f)
-	f.Fuzz(func(t *testing.T, prefix1, name1, prefix2, name2 string) {
-		a, b := &lockutils.Set{Folder: folder, Prefix: prefix1}, &lockutils.Set{Folder: folder, Prefix: prefix2}
-		one, err := a.TryLock(t.Context(), name1)
-		if err != nil {
-			if name1 != "" {
-				t.Fatal(err)
-			}
-			return
-		}
-		two, err := b.TryLock(t.Context(), name2)
-		same := prefix1 == prefix2 && name1 == name2
-		if (err != nil) != (same || name2 == "") {
-			t.Errorf("%q %q and %q %q: %v", prefix1, name1, prefix2, name2, err)
-		}
-		if filepath.Dir(one.Path) != folder {
-			t.Errorf("%q is outside the folder", one.Path)
-		}
-		if err := one.Unlock(); err != nil {
-			t.Error(err)
-		}
-		if two != nil {
-			if err := two.Unlock(); err != nil {
-				t.Error(err)
-			}
-		}
-		_ = os.Remove(one.Path)
-	})
-}
