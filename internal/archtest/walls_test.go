@@ -36,6 +36,15 @@ var walls = []wall{
 	{"./internal/spawn", "./privsep", false, "processutils will share it, and imports nothing of privsep"},
 	{"./internal/spawn", "os/exec", false, "its goroutines and environment are not for a process that is root"},
 
+	{"./processutils", "./privsep", false, "who runs commands needs no root helper; privrunner joins the two"},
+	{"./processutils/sshrunner", "./privsep", false, "as for processutils"},
+	{"./processutils/bulk", "./privsep", false, "as for processutils"},
+	{"./processutils", "golang.org/x/crypto/ssh", false, "sshrunner alone brings it, and net with it"},
+	{"./processutils", "net", false, "as above"},
+	{"./processutils", "github.com/schollz/progressbar/v3", false, "bulk alone shows progress"},
+	{"./internal/mask", "os", true, "masking is pure: both sides link it"},
+	{"./cmd/privhelper", "golang.org/x/crypto/ssh", false, "root speaks with no other machine"},
+
 	{"./cmd/privhelper", "net", false, "no listening socket; its resolver and init are not for root"},
 	{"./cmd/privhelper", "net/http", false, "brings net and TLS, and serves pprof by an import"},
 	{"./cmd/privhelper", "net/rpc", false, "names from the caller are looked up by reflection, and it decodes gob"},
