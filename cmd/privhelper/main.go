@@ -13,6 +13,7 @@ import (
 const usage = `usage:
   privhelper run [--config FILE] [--] CMD [ARG...]     run one command under the policy, as root
   privhelper rootwrap FILE CMD [ARG...]                the same in oslo-rootwrap's words (also as NAME-rootwrap)
+  privhelper rootwrap-daemon FILE                      serve Python's oslo_rootwrap.client (also as NAME-rootwrap-daemon)
   privhelper daemon [--config FILE]                    serve one client on standard input
   privhelper check [--config FILE] [--untrusted-files] read all that the daemon would; print what is wrong with it
   privhelper explain [--config FILE] [--semantics strict|oslo] [--json] [--untrusted-files] [--] CMD [ARG...]
@@ -44,6 +45,9 @@ func dispatch(argv []string) int {
 	if len(argv) == 0 { // pkexec CVE-2021-4034
 		return fail(exitNoCommand, "called without a name")
 	}
+	if strings.HasSuffix(filepath.Base(argv[0]), "-rootwrap-daemon") {
+		return rootwrapDaemon(argv[0], argv[1:])
+	}
 	if strings.HasSuffix(filepath.Base(argv[0]), "-rootwrap") {
 		return rootwrap(argv[0], argv[1:])
 	}
@@ -56,6 +60,8 @@ func dispatch(argv []string) int {
 		return run(args)
 	case "rootwrap":
 		return rootwrap(argv[0]+" rootwrap", args)
+	case "rootwrap-daemon":
+		return rootwrapDaemon(argv[0]+" rootwrap-daemon", args)
 	case "daemon":
 		return serve(args)
 	case "check":
