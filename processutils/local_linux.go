@@ -18,6 +18,7 @@ type running struct {
 	reach   reach
 
 	ended   chan struct{} // closed when the main process is dead and its streams are at their end, or given up
+	leave   chan struct{} // closed by stop when nothing is waited for any more
 	stopped chan struct{} // closed when stop has returned; it alone writes the next two
 	struck  bool          // stop found something to do
 	first   bool          // the command had ended by itself before stop came: something else held its streams
@@ -26,7 +27,7 @@ type running struct {
 
 // runLocal is the life of one command.
 func runLocal(a *Attempt) (Result, error) {
-	r := &running{a: a, ended: make(chan struct{}), stopped: make(chan struct{})}
+	r := &running{a: a, ended: make(chan struct{}), leave: make(chan struct{}), stopped: make(chan struct{})}
 	if stage, err := r.start(); err != nil {
 		r.streams.close()
 		if r.reach != nil {
@@ -39,12 +40,7 @@ func runLocal(a *Attempt) (Result, error) {
 		r.stop()
 		close(r.stopped)
 	})
-	var left []int
-	if a.cmd.Drain > 0 {
-		left = r.drainBriefly()
-	} else {
-		r.streams.drain(a)
-	}
+	left := r.drain()
 	dead := r.pidfd.waitDead()
 	close(r.ended)
 	if !keep() {
@@ -54,25 +50,41 @@ func runLocal(a *Attempt) (Result, error) {
 	return r.finish(dead, left)
 }
 
-// drainBriefly reads the streams until their end, or until Cmd.Drain has gone by after the main process's end; then it
-// returns who holds them.
-func (r *running) drainBriefly() (left []int) {
+// drain reads the streams until their end, or until Cmd.Drain has gone by after the main process's end; then it returns
+// who holds them.
+func (r *running) drain() (left []int) {
+	c := &r.a.cmd
+	if c.Drain <= 0 && c.Stdout == nil && c.Stderr == nil {
+		r.streams.drain(r.a)
+		return nil
+	}
 	eof := make(chan struct{})
-	go func() {
+	go func() { // which may hang in a Write of the caller's
 		r.streams.drain(r.a)
 		close(eof)
 	}()
-	if r.pidfd.waitDead() {
+	if c.Drain > 0 && r.pidfd.waitDead() {
 		select {
 		case <-eof:
-		case <-time.After(r.a.cmd.Drain):
+		case <-time.After(c.Drain):
 			left = r.streams.holders(r.process.Pid)
 			r.streams.giveUp()
+			select {
+			case <-eof:
+			case <-time.After(leaveTime):
+			}
+			return left
 		}
 	}
-	<-eof
+	select {
+	case <-eof:
+	case <-r.leave:
+	}
 	return left
 }
+
+// leaveTime is how long what was given up may take to notice. A Write of the caller's that hangs does not.
+const leaveTime = 50 * time.Millisecond
 
 // killTime bounds the killing, so that Run returns within a second of the grace, what remains looked up and reported.
 const killTime = 500 * time.Millisecond
@@ -105,6 +117,11 @@ func (r *running) stop() {
 		r.streams.giveUp()
 	}
 	r.pidfd.giveUp()
+	select {
+	case <-r.ended:
+	case <-time.After(leaveTime):
+		close(r.leave)
+	}
 }
 
 // within waits until done is true, no longer than until, and reports whether it is. What it waits for shows nowhere but in
@@ -127,6 +144,9 @@ func (r *running) finish(dead bool, left []int) (Result, error) {
 	left = append(left, r.reach.release()...)
 	r.streams.close()
 	r.pidfd.close()
+	if err := r.streams.inputError(); err != nil {
+		r.a.StreamFailed(fmt.Errorf("read its input: %w", err))
+	}
 	cause := ended(r.a.Context)
 	if !dead {
 		left = append(left, r.process.Pid)

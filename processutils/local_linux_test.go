@@ -158,6 +158,19 @@ func TestTeeFails(t *testing.T) {
 	}
 }
 
+// A writer that hangs does not keep Run past the deadline, and not the other stream from being read.
+func TestTeeHangs(t *testing.T) {
+	from, to := io.Pipe()
+	defer from.Close()
+	c := processutils.Shell("head -c 1000000 /dev/zero >&2; echo x; exec sleep 100120")
+	c.Stdout, c.Timeout, c.Stop.Grace = to, 500*time.Millisecond, -1
+	began := time.Now()
+	err := failure(t, local, t.Context(), c)
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || err.Result.Stderr.Len() != 1000000 || took > 1500*time.Millisecond {
+		t.Errorf("after %v: %v", took, err)
+	}
+}
+
 type refusing struct{}
 
 func (refusing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

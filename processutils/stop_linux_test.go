@@ -122,17 +122,18 @@ func TestScopes(t *testing.T) {
 		scope  processutils.Scope
 		script string
 		number string
+		all    int
 		left   int
 	}{
-		{processutils.ScopeProcess, "sleep 100040 >/dev/null 2>&1 & exec sleep 100040", "100040", 1},
-		{processutils.ScopeGroup, "setsid sleep 100041 >/dev/null 2>&1 & sleep 100041 & sleep 100041", "100041", 1},
-		{processutils.ScopeTree, "setsid sleep 100042 >/dev/null 2>&1 & sleep 100042 & sleep 100042", "100042", 0},
+		{processutils.ScopeProcess, "sleep 100040 >/dev/null 2>&1 & exec sleep 100040", "100040", 2, 1},
+		{processutils.ScopeGroup, "setsid sleep 100041 >/dev/null 2>&1 & sleep 100041 & sleep 100041", "100041", 3, 1},
+		{processutils.ScopeTree, "setsid sleep 100042 >/dev/null 2>&1 & sleep 100042 & sleep 100042", "100042", 3, 0},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		cmd := processutils.Shell(c.script)
 		cmd.Stop.Scope = c.scope
 		go func() {
-			eventually(t, "the command's processes", func() bool { return len(sleepers(t, c.number)) >= 2 })
+			eventually(t, "the command's processes", func() bool { return len(sleepers(t, c.number)) == c.all })
 			cancel()
 		}()
 		err := failure(t, local, ctx, cmd)

@@ -2,7 +2,6 @@ package processutils
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -122,14 +121,15 @@ func (s *streams) drain(a *Attempt) {
 		readInto(a.Stdout, out)
 	}
 	other.Wait()
-	if s.fed != nil {
-		select {
-		case err := <-s.fed:
-			if err != nil {
-				a.StreamFailed(fmt.Errorf("read its input: %w", err))
-			}
-		default: // a Read of it hangs, or the command left its input unread
-		}
+}
+
+// inputError is the feeder's error. That a Read of the input hangs, or that it was left unread, is none.
+func (s *streams) inputError() error {
+	select {
+	case err := <-s.fed: // never, where nothing is fed
+		return err
+	default:
+		return nil
 	}
 }
 

@@ -2,26 +2,35 @@ package mask
 
 import "strings"
 
-// Args masks a command line, argument by argument, and returns a new list.
+// Args masks a command line, argument by argument, and returns a new list. It takes a time in proportion to their number
+// and length.
 func (m Masker) Args(argv []string) []string {
 	out := make([]string, len(argv))
 	secret := make([]bool, len(argv)) // an argument that is secret from its first byte to its last
+	setting := false                  // iscsiadm -n node.session.auth.password: its -v VALUE may stand before it or behind
 	for i, arg := range argv {
 		if i+1 < len(argv) && takesSecret(argv, i) {
 			secret[i+1] = true
 		}
-		if i > 0 && i+2 < len(argv) && !strings.HasPrefix(arg, "-") && secretName(lastName(arg)) && strings.HasPrefix(argv[i+1], "-") &&
-			!strings.Contains(argv[i+1], "=") {
-			secret[i+2] = true // iscsiadm: -n node.session.auth.password -v VALUE
+		if i == 0 || strings.HasPrefix(arg, "-") || !secretName(lastName(arg)) {
+			continue
+		}
+		setting = setting || argv[i-1] == "-n" || argv[i-1] == "--name"
+		if i+2 < len(argv) && strings.HasPrefix(argv[i+1], "-") && !strings.Contains(argv[i+1], "=") {
+			secret[i+2] = true
 		}
 	}
-	markPrograms(argv, secret)
+	line := programsIn(argv)
 	for i, arg := range argv {
-		switch prefix, known := programArg(argv, i); {
-		case secret[i]:
+		from, known := line.arg(i)
+		value, assigned := strings.CutPrefix(arg, "--value=")
+		switch {
+		case secret[i], line.secret(i), setting && i > 0 && (argv[i-1] == "-v" || argv[i-1] == "--value"):
 			out[i] = Masked
+		case setting && assigned && value != "":
+			out[i] = "--value=" + Masked
 		case known:
-			out[i] = m.values(arg[:prefix]) + Masked
+			out[i] = m.values(arg[:from]) + Masked
 		default:
 			out[i] = m.arg(arg)
 		}

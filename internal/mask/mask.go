@@ -85,6 +85,9 @@ func (m Masker) Cut(head, tail string) (string, string) {
 	return head, tail
 }
 
+// maxLabel bounds the first line of a PEM block: "-----BEGIN ENCRYPTED PRIVATE KEY-----" has 37 bytes.
+const maxLabel = 100
+
 // keyBlocks masks the body of every PEM private key; one without an end goes to the end of the text.
 func keyBlocks(s string) string {
 	var b strings.Builder
@@ -93,7 +96,7 @@ func keyBlocks(s string) string {
 		if begin < 0 {
 			break
 		}
-		line := s[begin:]
+		line := s[begin:min(begin+maxLabel, len(s))]
 		if n := strings.IndexAny(line, "\r\n\\"); n >= 0 {
 			line = line[:n]
 		}

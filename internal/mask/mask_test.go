@@ -72,7 +72,7 @@ func TestArgsKeepsTheRest(t *testing.T) {
 		{"ssh", "-p", "22", "-i", "/root/.ssh/id_ed25519", "host"},
 		{"mysql", "-P3306", "--port=3306"},
 		{"git", "clone", "ssh://git@host/r.git"},
-		{"curl", "http://host:8080/path@2x.png"},
+		{"curl", "http://host:8080/path@2x.png", "http://[::1]:80/path@2x.png"},
 		{"x", "--password-file=/etc/pw", "--public-key=AAAA", "--token-ttl=30"},
 		{"env", "PWD=/root", "HOME=/root", "KEYMAP=us", "COMPASS=north"},
 		{"x", "bypass=1", "keyboard=de", "monkey=banana"},

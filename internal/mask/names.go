@@ -16,6 +16,8 @@ var secretEnds = []string{
 
 	"passwd", "passcode", "pswd", "apikey", "authkey", "accesskey", "secretkey", "sharedkey", "signingkey", "masterkey",
 	"encryptionkey", "accesskeyid", "credential", "credentials", "authorization", "cookie",
+
+	"passwordin", // iscsiadm: node.session.auth.password_in, the target's
 }
 
 // secretWords end such a name too, where they are a word of it: db_pass and api-key, not compass and monkey.

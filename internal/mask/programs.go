@@ -31,15 +31,51 @@ var secretOptions = []secretOption{
 	{[]string{"useradd", "usermod"}, "-p", true, true, 0},
 }
 
-// programArg reports whether argument i holds a secret behind an option of the program that argv runs, and where it
-// begins.
-func programArg(argv []string, i int) (from int, known bool) {
-	arg := argv[i]
-	if strings.HasPrefix(arg, "pass:") && runs(argv, i, "openssl") {
+// A programLine is a command line with the place of each program that is known for a secret: first of all, or behind sudo,
+// env, ip netns exec and others.
+type programLine struct {
+	argv    []string
+	options []int // where the first program of each of secretOptions stands; len(argv): nowhere
+	openssl int
+	rabbit  int
+}
+
+func programsIn(argv []string) programLine {
+	l := programLine{argv: argv, openssl: len(argv), rabbit: len(argv), options: make([]int, len(secretOptions))}
+	for n := range l.options {
+		l.options[n] = len(argv)
+	}
+	for i := len(argv) - 1; i >= 0; i-- {
+		base := argv[i][strings.LastIndexByte(argv[i], '/')+1:]
+		for n, o := range secretOptions {
+			if slices.ContainsFunc(o.programs, func(p string) bool { return names(p, base) }) {
+				l.options[n] = i
+			}
+		}
+		switch base {
+		case "openssl":
+			l.openssl = i
+		case "rabbitmqctl":
+			l.rabbit = i
+		}
+	}
+	return l
+}
+
+// names reports whether base is the program, which may end in a *.
+func names(program, base string) bool {
+	start, any := strings.CutSuffix(program, "*")
+	return base == start || any && strings.HasPrefix(base, start)
+}
+
+// arg reports whether argument i holds a secret behind an option of the program that argv runs, and where it begins.
+func (l programLine) arg(i int) (from int, known bool) {
+	arg := l.argv[i]
+	if strings.HasPrefix(arg, "pass:") && l.openssl < i {
 		return len("pass:"), true
 	}
-	for _, o := range secretOptions {
-		if !o.matches(argv, i) {
+	for n, o := range secretOptions {
+		if l.options[n] >= i {
 			continue
 		}
 		if o.glued && strings.HasPrefix(arg, o.option) && len(arg) > len(o.option) && !strings.HasPrefix(arg, "--") {
@@ -47,7 +83,7 @@ func programArg(argv []string, i int) (from int, known bool) {
 				return from, true
 			}
 		}
-		if o.next && i > 0 && argv[i-1] == o.option && o.after != 0 {
+		if o.next && l.argv[i-1] == o.option && o.after != 0 {
 			if from, ok := o.secretFrom(arg, 0); ok {
 				return from, true
 			}
@@ -56,19 +92,15 @@ func programArg(argv []string, i int) (from int, known bool) {
 	return 0, false
 }
 
-// markPrograms marks the arguments that are secret as a whole.
-func markPrograms(argv []string, secret []bool) {
-	for i := 1; i < len(argv); i++ {
-		for _, o := range secretOptions {
-			if o.next && o.after == 0 && argv[i-1] == o.option && o.matches(argv, i) {
-				secret[i] = true
-			}
-		}
-		// rabbitmqctl add_user NAME PASSWORD
-		if i >= 3 && (argv[i-2] == "add_user" || argv[i-2] == "change_password") && runs(argv, i-2, "rabbitmqctl") {
-			secret[i] = true
+// secret reports whether argument i is secret as a whole.
+func (l programLine) secret(i int) bool {
+	for n, o := range secretOptions {
+		if l.options[n] < i && o.next && o.after == 0 && l.argv[i-1] == o.option {
+			return true
 		}
 	}
+	// rabbitmqctl add_user NAME PASSWORD
+	return i >= 2 && (l.argv[i-2] == "add_user" || l.argv[i-2] == "change_password") && l.rabbit < i-2
 }
 
 func (o secretOption) secretFrom(arg string, from int) (int, bool) {
@@ -77,19 +109,6 @@ func (o secretOption) secretFrom(arg string, from int) (int, bool) {
 	}
 	n := strings.IndexByte(arg[from:], o.after)
 	return from + n + 1, n >= 0
-}
-
-func (o secretOption) matches(argv []string, i int) bool {
-	return slices.ContainsFunc(o.programs, func(p string) bool { return runs(argv, i, p) })
-}
-
-// runs reports whether the program stands before argument i: first of all, or behind sudo, env, ip netns exec and others.
-func runs(argv []string, i int, program string) bool {
-	start, any := strings.CutSuffix(program, "*")
-	return slices.ContainsFunc(argv[:i], func(arg string) bool {
-		base := arg[strings.LastIndexByte(arg, '/')+1:]
-		return base == start || any && strings.HasPrefix(base, start)
-	})
 }
 
 // inText finds the same in a line of a shell's trace or of ps, for the two that show up there.

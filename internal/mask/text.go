@@ -142,11 +142,15 @@ func nextInList(s string, at, comma int) (from, to int) {
 		return 0, 0
 	}
 	if s[at] != '-' {
-		if !strings.HasPrefix(s[i+n:], "-") {
+		option := i + n
+		i = option
+		for i < len(s) && nameByte(s[i]) {
+			i++
+		}
+		if i == option || s[option] != '-' || quoteAt(s, i) != n {
 			return 0, 0
 		}
-		_, end := value(s, i, false, 0)
-		if i = skipBlank(s, end+n); i == len(s) || s[i] != ',' {
+		if i = skipBlank(s, i+n); i == len(s) || s[i] != ',' {
 			return 0, 0
 		}
 		i = skipBlank(s, i+1)
@@ -160,8 +164,13 @@ func header(s string, at, end int) bool {
 	if strings.ContainsAny(s[at:end], "-_") || !strings.EqualFold(s[at:end], "token") {
 		return true
 	}
-	line := s[strings.LastIndexByte(s[:at], '\n')+1 : at]
-	return strings.Trim(line, " \t<>*+-{,\"'") == ""
+	for at > 0 && s[at-1] != '\n' {
+		if strings.IndexByte(" \t<>*+-{,\"'", s[at-1]) < 0 {
+			return false
+		}
+		at--
+	}
+	return true
 }
 
 // headerValue goes to the end of the line, or to the quote that opened before the name: -H 'X-Auth-Token: value'.
@@ -185,10 +194,13 @@ func word(s string, i int) (from, to int) {
 	return i, to
 }
 
+// maxBackslashes is what stands before a quote in a text that was quoted five times.
+const maxBackslashes = 31
+
 // quoteAt returns the length of a quote at i, its backslashes included, or 0.
 func quoteAt(s string, i int) int {
 	n := i
-	for n < len(s) && s[n] == '\\' {
+	for n < len(s) && s[n] == '\\' && n-i < maxBackslashes {
 		n++
 	}
 	if n < len(s) && (s[n] == '"' || s[n] == '\'') {
@@ -206,51 +218,3 @@ func skipBlank(s string, i int) int {
 
 func blank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
-// urls masks the password of scheme://user:password@host, and what stands there alone for HTTP: a token.
-func urls(s string) string {
-	var b strings.Builder
-	for rest := s; ; {
-		n := strings.Index(rest, "://")
-		if n < 0 {
-			if b.Len() == 0 {
-				return s
-			}
-			b.WriteString(rest)
-			return b.String()
-		}
-		scheme := rest[:n]
-		n += len("://")
-		b.WriteString(rest[:n])
-		rest = rest[n:]
-		from, to := userInfo(rest, strings.HasSuffix(strings.ToLower(scheme), "http") || strings.HasSuffix(strings.ToLower(scheme), "https"))
-		if from < to {
-			b.WriteString(rest[:from] + Masked)
-			rest = rest[to:]
-		}
-	}
-}
-
-// userInfo finds the secret in what follows "://". A slash, a question mark and a number sign should be encoded there;
-// where they are not, and what stands before them is no host with its port, they belong to the password.
-func userInfo(s string, web bool) (from, to int) {
-	if end := strings.IndexAny(s, " \t\r\n\"'<>"); end >= 0 {
-		s = s[:end]
-	}
-	host := s
-	if end := strings.IndexAny(s, "/?#"); end >= 0 {
-		host = s[:end]
-	}
-	at, colon := strings.LastIndexByte(host, '@'), strings.IndexByte(host, ':')
-	if at < 0 && colon >= 0 && strings.Trim(host[colon+1:], "0123456789") != "" {
-		at = strings.LastIndexByte(s, '@')
-	}
-	switch {
-	case at < 0:
-		return 0, 0
-	case colon >= 0 && colon < at:
-		return colon + 1, at
-	case web:
-		return 0, at
-	}
-	return 0, 0
-}
