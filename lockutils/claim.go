@@ -9,7 +9,7 @@ import (
 )
 
 // claim is one call's way to a lock: in line in this process, then before the kernel, then holding. Set.mu guards what
-// others look at: turn, since, state, granted, dependents.
+// others look at: turn, since, dependents, handed, over.
 type claim struct {
 	set    *Set
 	file   *file
@@ -56,10 +56,10 @@ func (s *Set) acquireFile(ctx context.Context, w want, fileName string) (*Held, 
 		return nil, err
 	}
 	if err := s.grasp(ctx, c, w.try); err != nil {
+		c.ticket.leave()
 		s.mu.Lock()
 		s.forget(c)
 		s.mu.Unlock()
-		c.ticket.leave()
 		return nil, errors.Join(err, c.heat.close())
 	}
 	if err := c.heat.granted(); err != nil {
