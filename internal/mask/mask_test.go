@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/privhelper/privhelper/internal/mask"
@@ -22,6 +23,10 @@ func TestArgs(t *testing.T) {
 		{[]string{"mysqld", "--password=" + secret}, "--password=***"},
 		{[]string{"x", "adminPass=" + secret}, "adminPass=***"},
 		{[]string{"openstack", "--os-password", secret, "list"}, "***"},
+		{[]string{"iscsiadm", "-m", "node", "-o", "update", "-n", "node.session.auth.password_in", "--value", secret}, "***"},
+		{[]string{"iscsiadm", "-m", "node", "-o", "update", "-n", "node.session.auth.password_in", "--value=" + secret}, "--value=***"},
+		{[]string{"iscsiadm", "-m", "node", "-o", "update", "-v", secret, "--name", "node.session.auth.password"}, "***"},
+		{[]string{"x", "auth.password_in", "--value", secret}, "***"},
 		{[]string{"x", "--auth-token", "-" + secret}, "***"},
 		{[]string{"iscsiadm", "-m", "node", "--op", "update", "-n", "node.session.auth.password", "-v", secret}, "***"},
 		{[]string{"x", `{"auth": {"adminPass": "` + secret + `"}}`}, `{"auth": {"adminPass": "***"}}`},
@@ -136,10 +141,45 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// What a hostile client can send, or a command print, takes a time in proportion to its length: sixteen times as much of it
+// does not take a hundred times as long.
+func TestTimeIsLinear(t *testing.T) {
+	took := func(text string, n int) time.Duration {
+		best := time.Hour // the machine is doing other things too
+		for range 5 {
+			words := make([]string, n)
+			for i := range words {
+				words[i] = text
+			}
+			begun := time.Now()
+			mask.Masker{}.Text(strings.Repeat(text, n))
+			mask.Masker{}.Args(words)
+			best = min(best, time.Since(begun))
+		}
+		return best
+	}
+	for _, text := range []string{"", "://", "a://b:c@d", "://a@", "token: ", "-----BEGIN ", "-----BEGIN PRIVATE KEY", "'password', '-v ", `"password", "-`,
+		`password=\`, "password ", "<password>", "mysql -p", "mysql ", "password='", "password[", "x password: ", "key -", `\`, `password="\\\\\\`, "-n", "-v"} {
+		few, many := took(text, 512), took(text, 512*16)
+		if many > 100*few && many > 50*time.Millisecond {
+			t.Errorf("%q: 512 take %v, sixteen times as many %v", text, few, many)
+		}
+	}
+}
+
+// A list that ends in the midst of an option was read past its end.
+func TestTextEnds(t *testing.T) {
+	for _, text := range []string{"'password', '-v", "'password', '-v'", "'password', '-v', ", "'password', '-", "'password',", `"x.password", "--value", "y`} {
+		for n := range len(text) + 1 {
+			mask.Masker{}.Text(text[:n])
+		}
+	}
+}
+
 // FuzzText holds what every text keeps: masking twice is masking once for what the caller named, it ends, and bytes
 // outside of secrets stay.
 func FuzzText(f *testing.F) {
-	for _, s := range []string{"password=x", `'a': u'b'`, "://a:b@c", "<token>", "--password", "-----BEGIN PRIVATE KEY-----", "\xff'password\\'"} {
+	for _, s := range []string{"password=x", `'a': u'b'`, "://a:b@c", "<token>", "--password", "'password', '-v", "-----BEGIN PRIVATE KEY-----", "\xff'password\\'"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

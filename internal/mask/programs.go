@@ -42,30 +42,32 @@ type programLine struct {
 
 func programsIn(argv []string) programLine {
 	l := programLine{argv: argv, openssl: len(argv), rabbit: len(argv), options: make([]int, len(secretOptions))}
-	for n := range l.options {
+	for n, o := range secretOptions {
 		l.options[n] = len(argv)
+		if slices.ContainsFunc(argv, func(arg string) bool { return strings.HasPrefix(arg, o.option) }) {
+			l.options[n] = first(argv, o.programs)
+		}
 	}
-	for i := len(argv) - 1; i >= 0; i-- {
-		base := argv[i][strings.LastIndexByte(argv[i], '/')+1:]
-		for n, o := range secretOptions {
-			if slices.ContainsFunc(o.programs, func(p string) bool { return names(p, base) }) {
-				l.options[n] = i
-			}
-		}
-		switch base {
-		case "openssl":
-			l.openssl = i
-		case "rabbitmqctl":
-			l.rabbit = i
-		}
+	if slices.ContainsFunc(argv, func(arg string) bool { return strings.HasPrefix(arg, "pass:") }) {
+		l.openssl = first(argv, []string{"openssl"})
+	}
+	if slices.Contains(argv, "add_user") || slices.Contains(argv, "change_password") {
+		l.rabbit = first(argv, []string{"rabbitmqctl"})
 	}
 	return l
 }
 
-// names reports whether base is the program, which may end in a *.
-func names(program, base string) bool {
-	start, any := strings.CutSuffix(program, "*")
-	return base == start || any && strings.HasPrefix(base, start)
+// first is the place of the first of these programs, of which one may end in a * for any rest, or len(argv).
+func first(argv, programs []string) int {
+	for i, arg := range argv {
+		base := arg[strings.LastIndexByte(arg, '/')+1:]
+		for _, p := range programs {
+			if start, any := strings.CutSuffix(p, "*"); base == start || any && strings.HasPrefix(base, start) {
+				return i
+			}
+		}
+	}
+	return len(argv)
 }
 
 // arg reports whether argument i holds a secret behind an option of the program that argv runs, and where it begins.

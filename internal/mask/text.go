@@ -217,4 +217,3 @@ func skipBlank(s string, i int) int {
 }
 
 func blank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
-

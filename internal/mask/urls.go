@@ -48,8 +48,14 @@ func userInfo(s string, lastAt int, web bool) (from, to int) {
 		host = s[:end]
 	}
 	at, colon := strings.LastIndexByte(host, '@'), strings.IndexByte(host, ':')
-	if at < 0 && colon >= 0 && strings.Trim(host[colon+1:], "0123456789") != "" {
-		at = lastAt
+	if at < 0 && colon >= 0 {
+		port := host[colon+1:]
+		if address, behind, found := strings.Cut(host, "]"); found && strings.HasPrefix(address, "[") { // an IPv6 address
+			port = strings.TrimPrefix(behind, ":")
+		}
+		if strings.Trim(port, "0123456789") != "" {
+			at = lastAt
+		}
 	}
 	switch {
 	case at < 0:
