@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,10 @@ func (s *Set) CleanUp(ctx context.Context, age time.Duration) ([]string, error) 
 		if ctx.Err() != nil {
 			return removed, errors.Join(append(errs, ended(ctx))...)
 		}
+		if strings.HasPrefix(entry.Name(), sideFolder+"-") {
+			errs = append(errs, removeRest(filepath.Join(in.path, entry.Name())))
+			continue
+		}
 		info, err := entry.Info()
 		if err != nil || !info.Mode().IsRegular() || info.Size() > 0 || info.ModTime().After(before) || !s.Names.ours(s.Prefix, entry.Name()) {
 			continue
@@ -79,31 +84,40 @@ func (s *Set) removeIdle(ctx context.Context, fileName string) error {
 	if err := s.removeHeld(held); err != nil {
 		return err
 	}
-	side, err := openBoth(filepath.Join(filepath.Dir(path), sideFolder, fileName), s.Mode, false, true)
-	if errors.Is(err, fs.ErrNotExist) {
+	return removeRest(filepath.Join(filepath.Dir(path), sideFolder, fileName))
+}
+
+// removeRest removes a side file, or what a removal left that was killed, unless somebody has it open.
+func removeRest(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	g, err := openBoth(path, 0, false, true)
 	if err != nil {
 		return err
 	}
-	err = removeUnused(side.(*both))
+	err = removeUnused(g.(*both))
 	if errors.Is(err, ErrInUse) {
-		err = nil // somebody has just come: theirs now
+		err = nil
 	}
-	return errors.Join(err, side.close())
+	return errors.Join(err, g.close())
 }
 
 // removeUnused removes a file that nobody else has open. That is what a write lease is granted for, and while we have
 // it nobody can come to have it open unseen: an open(2) breaks the lease, which shows, and waits. So the file is first
 // moved aside, and moved back if the lease was broken.
 func removeUnused(b *both) error {
+	id, err := b.id()
+	if err != nil {
+		return err
+	}
 	if _, err := unix.FcntlInt(uintptr(b.fd), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		if err == unix.EAGAIN {
 			return &FileError{Path: b.path, Err: ErrInUse}
 		}
 		return b.failed("fcntl lease", err)
 	}
-	aside := filepath.Join(filepath.Dir(b.path), fmt.Sprintf("%s-%d", sideFolder, b.file.ino))
+	aside := filepath.Join(filepath.Dir(b.path), fmt.Sprintf("%s-%d", sideFolder, id.ino))
 	if err := unix.Rename(b.path, aside); err != nil {
 		return errors.Join(b.failed("rename", err), b.endLease())
 	}

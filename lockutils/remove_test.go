@@ -33,7 +33,7 @@ func TestCleanUp(t *testing.T) {
 			}
 		}
 	}
-	for name, text := range map[string]string{"other-service": "", "nova-data": "this is no lock"} {
+	for name, text := range map[string]string{"other-service": "", "nova-data": "this is no lock", ".lockutils-4711": ""} {
 		path := filepath.Join(folder, name)
 		old := time.Now().Add(-time.Hour)
 		if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chtimes(path, old, old)); err != nil {
@@ -88,5 +88,30 @@ sys.stdin.read()
 	}
 	if _, err := os.Stat(filepath.Join(folder, "nova-young")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Remove left it: %v", err)
+	}
+}
+
+// A Set that keeps nothing beside its files says also what it removed.
+func TestCleanUpPlain(t *testing.T) {
+	folder, _ := newCounter(t)
+	s := &lockutils.Set{Folder: folder, Prefix: "a"}
+	for _, prefix := range []string{"a", "b", ""} {
+		other := &lockutils.Set{Folder: folder, Prefix: prefix}
+		held, err := other.Lock(t.Context(), "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := held.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removed, err := s.CleanUp(t.Context(), 0)
+	if err != nil || !slices.Equal(removed, []string{"a~x"}) {
+		t.Errorf("%q, %v", removed, err)
+	}
+	s = &lockutils.Set{Folder: folder}
+	removed, err = s.CleanUp(t.Context(), 0)
+	if err != nil || !slices.Equal(removed, []string{"x"}) {
+		t.Errorf("%q, %v", removed, err)
 	}
 }
