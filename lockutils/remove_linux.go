@@ -15,7 +15,8 @@ import (
 
 // Remove takes the lock, as Lock does, and removes its file. If others have the file open, because they wait for it, it
 // stays, and the error wraps ErrInUse: who polls a removed file, as Python does, would hold what nobody else sees. A file
-// of another user can be removed by root alone.
+// of another user can be removed by root alone. On file systems without leases, as NFS, and for FlockOnly it is an error,
+// for the latter errors.ErrUnsupported.
 func (s *Set) Remove(ctx context.Context, name string) error {
 	held, err := s.Lock(ctx, name)
 	if err != nil {

@@ -39,6 +39,9 @@ func (s *Set) grasp(ctx context.Context, c *claim, try bool) error {
 	if s.Fair {
 		// Now and not on arrival: a claim that has its turn here must never wait for a ticket of one that has not.
 		t, err := s.takeTicket(ctx, c.path)
+		if err != nil && ctx.Err() != nil {
+			return s.refusal(c, ended(ctx))
+		}
 		if err != nil {
 			return err
 		}
