@@ -40,7 +40,9 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 	}
 	var refused error
 	if c.handler = s.handlers[m.Entrypoint]; c.handler != nil {
-		c.load, refused = c.weigh(len(files))
+		if c.load, refused = c.weigh(len(files)); refused == nil && s.gate != nil {
+			refused = s.gate()
+		}
 	} else {
 		c.handler = &privsep.Handler{Declaration: privsep.Declaration{Name: m.Entrypoint}}
 		refused = noEntrypoint(m.Entrypoint)
@@ -68,6 +70,8 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 func (s *server) place(c *call) error {
 	held := s.held.plus(c.load)
 	switch {
+	case s.draining:
+		return busy(c, "the service is stopping")
 	case held.bytes > maxBytes:
 		return busy(c, fmt.Sprintf("unanswered calls hold %d bytes already", s.held.bytes))
 	case held.files > maxFiles:

@@ -53,6 +53,9 @@ type Commands interface {
 	Confinement() confine.Spec
 	// Start makes ready for the first command. The helper is confined.
 	Start(peer Peer) error
+	// Meet says who the client is where Start could not know it, a worker of a service being ready before anybody asks, and
+	// the groups that it had when it connected. It is called before the first command.
+	Meet(peer Peer, groups []uint32)
 	// Describe gives the policy's hash, and in words how a command's processes are known and ended.
 	Describe() (policy, trees string)
 	// Handler runs one command.

@@ -41,43 +41,18 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
-	boundGarbage()
-	os.Clearenv()
-	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-	spec := confine.Spec{User: d.opt.User, NoNewPrivs: d.opt.Commands == nil}
-	if d.opt.Context != nil {
-		spec.Keep = d.opt.Context.Capabilities()
+	spec, err := d.load()
+	if err != nil {
+		return err
 	}
 	if d.opt.Commands != nil {
-		if err := d.opt.Commands.Load(); err != nil {
-			return err
-		}
 		defer d.opt.Commands.Close()
-		needs := d.opt.Commands.Confinement()
-		spec.Commands, spec.Keep, spec.Bounding = true, spec.Keep|needs.Keep, needs.Bounding
-		if needs.User != nil {
-			spec.User = needs.User
-		}
-	}
-	if err := d.complete(); err != nil {
-		return err
 	}
 	conn, err := takeStandardInput()
 	if err != nil {
 		return err
 	}
-	if err := confine.Apply(spec); err != nil {
-		return fmt.Errorf("confine: %w", err)
-	}
-	if err := confine.Verify(spec); err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
-	if d.opt.Commands != nil {
-		if err := d.opt.Commands.Start(peer); err != nil {
-			return err
-		}
-	}
-	hello, err := d.hello(spec)
+	hello, err := d.confine(spec, peer)
 	if err != nil {
 		return err
 	}
@@ -86,6 +61,47 @@ func (d *Daemon) run() error {
 		return err
 	}
 	return d.serve(context.Background(), conn, hello)
+}
+
+// load reads all that a helper must know before it gives up the right to read it, and says what it keeps.
+func (d *Daemon) load() (confine.Spec, error) {
+	boundGarbage()
+	os.Clearenv()
+	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+	spec := confine.Spec{User: d.opt.User, NoNewPrivs: d.opt.Commands == nil}
+	if err := d.complete(); err != nil {
+		return spec, err
+	}
+	if d.opt.Context != nil {
+		spec.Keep = d.opt.Context.Capabilities()
+	}
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Load(); err != nil {
+			return spec, err
+		}
+		needs := d.opt.Commands.Confinement()
+		spec.Commands, spec.Keep, spec.Bounding = true, spec.Keep|needs.Keep, needs.Bounding
+		if needs.User != nil {
+			spec.User = needs.User
+		}
+	}
+	return spec, nil
+}
+
+// confine gives up what spec does not keep, and looks whether it is so. Then it describes the helper.
+func (d *Daemon) confine(spec confine.Spec, peer Peer) (wire.Hello, error) {
+	if err := confine.Apply(spec); err != nil {
+		return wire.Hello{}, fmt.Errorf("confine: %w", err)
+	}
+	if err := confine.Verify(spec); err != nil {
+		return wire.Hello{}, fmt.Errorf("verify: %w", err)
+	}
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Start(peer); err != nil {
+			return wire.Hello{}, err
+		}
+	}
+	return d.hello(spec)
 }
 
 // hello describes the helper as the kernel shows it after it was confined.

@@ -132,5 +132,7 @@ func (s *server) release(c *call) {
 		s.begin(next)
 		return
 	}
-	s.taken--
+	if s.taken--; s.taken == 0 && s.draining {
+		s.conn.Shutdown()
+	}
 }

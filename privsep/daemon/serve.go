@@ -34,6 +34,9 @@ type server struct {
 	late    callList         // answered by nobody yet, and not by their handler any more
 	sending bool             // a goroutine sends the answers of late
 	fatal   error
+
+	gate     func() error // whether the service lets this client make one more call; nil: it does
+	draining bool         // no more calls: the connection ends with the last
 }
 
 // errStuck ends a helper that has no slot left which could ever be free again.
@@ -42,11 +45,21 @@ var errStuck = errors.New("every slot is taken by a handler that outlived its ca
 // serve sends HELLO and answers calls until the client goes (nil), or breaks the protocol. All handlers' contexts have
 // ended when it returns, and every handler that heeds its context has returned.
 func (d *Daemon) serve(ctx context.Context, conn *wire.Conn, hello wire.Hello) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, ctx: ctx, calls: map[uint64]*call{}}
+	return d.newServer(conn).serve(ctx, hello)
+}
+
+func (d *Daemon) newServer(conn *wire.Conn) *server {
+	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, calls: map[uint64]*call{}}
 	for name, h := range d.handlers {
 		s.handlers[name] = &h
 	}
+	return s
+}
+
+func (s *server) serve(ctx context.Context, hello wire.Hello) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.ctx = ctx
+	d, conn := s.daemon, s.conn
 	s.logs = newLogQueue(func(m wire.Log) { s.send(m, nil) })
 	defer s.logs.close()
 	if hello.Entrypoints == nil {

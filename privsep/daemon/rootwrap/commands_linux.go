@@ -43,6 +43,7 @@ type Commands struct {
 	audit  *audit.Log
 	loaded *host.Loaded
 	peer   daemon.Peer
+	groups []uint32 // the client's, where the kernel said them; nil: it was not asked
 	group  *spawn.Group
 
 	held     privsep.Capabilities // before the helper was confined
@@ -119,6 +120,9 @@ func (c *Commands) Start(peer daemon.Peer) (err error) {
 	}
 	return nil
 }
+
+// Meet says who the client is, with the groups that it had when it connected, where Start was called before there was one.
+func (c *Commands) Meet(peer daemon.Peer, groups []uint32) { c.peer, c.groups = peer, groups }
 
 // Describe gives the policy's hash and how processes are found.
 func (c *Commands) Describe() (policy, trees string) { return c.loaded.Policy.Hash(), c.group.Method() }

@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"os"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// A Ready is a helper that has read its policy, given its privileges up and verified that, before there is a client: a
+// worker of a service (package service). It serves one client and is then at its end.
+type Ready struct {
+	daemon *Daemon
+	hello  wire.Hello
+}
+
+// Ready does all of Main's start that needs no client. Its errors are Main's. The process is confined when it returns, and
+// must end after an error: it may be half so. Standard input and descriptors from 3 up are the caller's matter.
+func (d *Daemon) Ready() (*Ready, error) {
+	spec, err := d.load()
+	if err != nil {
+		return nil, err
+	}
+	hello, err := d.confine(spec, Peer{})
+	if err != nil {
+		return nil, err
+	}
+	return &Ready{d, hello}, nil
+}
+
+// Service is what a worker is told by the service that it belongs to. The zero value lets the client call as it likes.
+type Service struct {
+	// Groups are the client's when it connected (SO_PEERGROUPS).
+	Groups []uint32
+	// Gate says whether the client may make one more call now: nil, or an error whose text the client gets with CodeBusy. It is
+	// called before each call, by one goroutine.
+	Gate func() error
+	// Drain, when closed, lets calls that were taken be answered and no other be made; the connection ends with the last of
+	// them.
+	Drain <-chan struct{}
+	// End, when closed, ends the connection, and with it every command.
+	End <-chan struct{}
+}
+
+// Serve serves the client on a connected stream socket, who is peer, until the client or the process that connected is
+// gone. What its commands left behind has ended when it returns. It is called once.
+func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
+	conn, err := wire.NewConn(socket, wire.FromHelper)
+	if err != nil {
+		return err
+	}
+	if commands := r.daemon.opt.Commands; commands != nil {
+		commands.Meet(peer, service.Groups)
+		defer commands.Close()
+	}
+	heedSignals(conn.Shutdown)
+	if err := endWithPeer(conn); err != nil {
+		return err
+	}
+	s := r.daemon.newServer(conn)
+	if service.Gate != nil {
+		s.gate = func() error {
+			if err := service.Gate(); err != nil {
+				return &privsep.CallError{Code: privsep.CodeBusy, Outcome: privsep.Answered, Message: err.Error()}
+			}
+			return nil
+		}
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go s.obey(service, done)
+	return s.serve(context.Background(), r.hello)
+}
+
+// obey does what the service asks for until the connection is done.
+func (s *server) obey(service Service, done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-service.End:
+			s.conn.Shutdown()
+			return
+		case <-service.Drain:
+			service.Drain = nil
+			s.drain()
+		}
+	}
+}
+
+// drain takes no more calls, and ends the connection when the last of those that were taken is answered.
+func (s *server) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	if s.taken == 0 {
+		s.conn.Shutdown()
+	}
+}
