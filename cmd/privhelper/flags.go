@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/filters/lint"
 )
 
 // flags are what the subcommands take before a command line. Each takes some.
@@ -13,13 +15,18 @@ type flags struct {
 	semantics *filters.Semantics
 	json      bool
 	untrusted bool
-	args      []string // what follows
+	failOn    lint.Severity // check: from which severity on the exit code is not 0
+	sudoers   string        // check: a sudoers file, or - for what sudo -l prints
+	args      []string      // what follows
 }
+
+// valued are the options with a value.
+var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers"}
 
 // parseFlags reads flags up to --, the first argument that is none, or the end. The package flag is not used: it takes
 // -config for --config, and goes on to read a command's own arguments.
 func parseFlags(args []string, allowed string) (f flags, err error) {
-	f.config = defaultConfig
+	f.config, f.failOn = defaultConfig, lint.Error
 	for len(args) > 0 {
 		name, value, hasValue := strings.Cut(args[0], "=")
 		if args[0] == "--" {
@@ -33,7 +40,7 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			return f, fmt.Errorf("no option %s here; a command that begins with - comes after --", name)
 		}
 		args = args[1:]
-		if name == "--config" || name == "--semantics" {
+		if slices.Contains(valued, name) {
 			if !hasValue {
 				if len(args) == 0 {
 					return f, fmt.Errorf("%s needs a value", name)
@@ -56,6 +63,12 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			f.json = true
 		case "--untrusted-files":
 			f.untrusted = true
+		case "--fail-on":
+			if f.failOn, err = lint.ParseSeverity(value); err != nil {
+				return f, err
+			}
+		case "--sudoers":
+			f.sudoers = value
 		}
 	}
 	f.args = args

@@ -32,6 +32,7 @@ var manual = []struct {
 	{"privhelper-filters.5", "Classes", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/class.go", keys("classes"), nil},
 	{"privhelper-filters.5", "A rule's own section", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/section.go", keys("enforced"), nil},
 	{"privhelper-filters.5", "Deviations", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/semantics.go", constants(""), nil},
+	{"privhelper-filters.5", "Findings", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/lint/names.go", constants(""), nil},
 }
 
 // TestManual compares the man pages with what the program knows.

@@ -33,6 +33,13 @@ var walls = []wall{
 	{"./filters", "os/exec", false, "a policy is judged, never run"},
 	{"./filters", "syscall", true, "as above"},
 
+	{"./privsep/daemon", "./filters/lint", false, "a finding is advice to an author; what serves clients decides without it"},
+	{"./privsep/daemon/rootwrap", "./filters/lint", false, "as for daemon"},
+	{"./filters", "./filters/lint", false, "a verdict must not depend on a lint"},
+	{"./filters/host", "./filters/lint", false, "as above: every helper links the host"},
+	{"./filters/lint", "os", true, "pure, as filters is: what a lint asks of the machine goes through lint.Machine"},
+	{"./filters/lint", "golang.org/x/sys/unix", false, "as above"},
+
 	{"./internal/spawn", "./privsep", false, "processutils will share it, and imports nothing of privsep"},
 	{"./internal/spawn", "os/exec", false, "its goroutines and environment are not for a process that is root"},
 
