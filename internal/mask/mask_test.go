@@ -176,6 +176,17 @@ func TestTextEnds(t *testing.T) {
 	}
 }
 
+// A hostile text costs no more than its length allows: it would take minutes where each piece looks to the text's end.
+func TestLongText(t *testing.T) {
+	began := time.Now()
+	for _, piece := range []string{"://", "token:", "password='", "--password ", "<token>", "-----BEGIN "} {
+		mask.Masker{}.Text(strings.Repeat(piece, 128<<10/len(piece)))
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 // FuzzText holds what every text keeps: masking twice is masking once for what the caller named, it ends, and bytes
 // outside of secrets stay.
 func FuzzText(f *testing.F) {
@@ -191,6 +202,9 @@ func FuzzText(f *testing.F) {
 		}
 		if got := m.Text("password=" + strings.ReplaceAll(s, "\n", "")); utf8.ValidString(s) && !strings.HasPrefix(got, "password=") {
 			t.Errorf("%q lost its name: %q", s, got)
+		}
+		if got := m.Text(s + "\npassword=S3cr3t"); strings.Contains(got, "S3cr3t") && !strings.Contains(s, "S3cr3t") {
+			t.Errorf("after %q the secret shows: %q", s, got)
 		}
 		m.Cut(s, s)
 	})
