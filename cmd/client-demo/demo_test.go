@@ -28,6 +28,7 @@ func TestDemo(t *testing.T) {
 		"open file": `"for root's eyes only"`,
 		"low port":  "served by an unprivileged process",
 		"command":   "uid=0(root)",
+		"runners":   "here and 0 by the helper; a failure shows no secret: run /bin/sh",
 		"refusal":   "no rule of the policy allows this command",
 		"traversal": `"/proc/version\n", does not match`,
 		"cancel":    "2 processes of the cancelled command are gone",

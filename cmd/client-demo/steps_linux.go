@@ -18,6 +18,7 @@ import (
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/client"
 	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/processutils"
 )
 
 // demo is the service: it starts its helper, gives up what it has, and asks.
@@ -64,7 +65,7 @@ func demo(rootHelper string) error {
 		run  func(context.Context) (string, error)
 	}{
 		{"helper", s.helper}, {"service", s.service}, {"open file", s.openFile}, {"low port", s.lowPort},
-		{"command", s.command}, {"refusal", s.refusal}, {"traversal", s.traversal}, {"cancel", s.cancelTree}, {"restart", s.restart},
+		{"command", s.command}, {"runners", s.runners}, {"refusal", s.refusal}, {"traversal", s.traversal}, {"cancel", s.cancelTree}, {"restart", s.restart},
 	} {
 		text, err := step.run(ctx)
 		if err != nil {
@@ -84,7 +85,8 @@ func launch(rootHelper, secret string) (client.Launcher, string, error) {
 	args := []string{helperFlag, secret}
 	switch {
 	case rootHelper != "":
-		return &client.Prefix{Command: strings.Fields(rootHelper), Path: self, Args: args}, "by " + rootHelper, nil
+		words, err := processutils.SplitWords(rootHelper)
+		return &client.Prefix{Command: words, Path: self, Args: args}, "by " + rootHelper, err
 	case os.Geteuid() == 0:
 		return &client.Direct{Path: self, Args: args}, "directly, by root; the service is nobody from here on", nil
 	}
