@@ -59,7 +59,7 @@ func (s *server) serve() error {
 		switch {
 		case err == nil:
 			s.admit(fd)
-		case errors.Is(err, os.ErrClosed):
+		case s.ending():
 			return nil
 		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOMEM), errors.Is(err, unix.ENOBUFS):
 			// Who waits in the queue goes on waiting. Nothing tells when another process gives back what is missing.
@@ -198,6 +198,12 @@ func (s *server) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopLocked()
+}
+
+func (s *server) ending() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
 }
 
 func (s *server) stopLocked() {
