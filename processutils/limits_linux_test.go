@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -109,11 +111,47 @@ func TestLimitsOfSetuidProgram(t *testing.T) {
 	}
 }
 
+// Where ptrace is not to be had (here because strace traces all), prlimit(1) sets the limits; what cannot be set and what
+// cannot be executed are told all the same.
+func TestLimitsWithoutPtrace(t *testing.T) {
+	strace := testenv.NeedProgram(t, "strace", "strace")
+	testenv.NeedProgram(t, "prlimit", "util-linux")
+	child := testenv.Child(t, "limits-by-tool", "/usr/bin/id", "errors")
+	traced := exec.Command(strace, append([]string{"-f", "-e", "trace=none", "-e", "signal=none", "-o", os.DevNull, child.Path}, child.Args[1:]...)...)
+	traced.Env = child.Env
+	if got := strings.TrimSpace(string(testenv.Output(t, traced))); got != strconv.Itoa(os.Getuid()) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // limitsByTool runs a setuid copy of id with limits, as an ordinary user.
 func limitsByTool(args []string) error {
-	res, err := local.Run(context.Background(), processutils.Cmd{Args: []string{args[0], "-u"}, Limits: processutils.Limits{NumberFiles: processutils.Max(50)}})
+	limits := processutils.Limits{NumberFiles: processutils.Max(50)}
+	res, err := local.Run(context.Background(), processutils.Cmd{Args: []string{args[0], "-u"}, Limits: limits})
 	fmt.Print(res.Stdout)
-	return err
+	if err != nil || len(args) == 1 {
+		return err
+	}
+	all, want := tenLimits()
+	res, err = local.Run(context.Background(), processutils.Cmd{Args: []string{"cat", "/proc/self/limits"}, Limits: all})
+	if err := errors.Join(err, hasLimits(res.Stdout.String(), want)); err != nil {
+		return err
+	}
+	res, err = local.Run(context.Background(), processutils.Cmd{Args: []string{"cat", "/proc/self/cmdline"}, Limits: limits})
+	if err != nil || !strings.HasPrefix(res.Stdout.String(), "/") { // prlimit(1) knows the program by its path alone
+		return fmt.Errorf("prlimit(1) was not used: %q, %w", res.Stdout, err)
+	}
+	var limit *processutils.LimitError
+	if _, err := local.Run(context.Background(), processutils.Cmd{Args: []string{"true"}, Limits: processutils.Limits{NumberFiles: processutils.Max(1 << 40)}}); !errors.As(err, &limit) {
+		return fmt.Errorf("a limit that cannot be set: %w", err)
+	}
+	if _, err := local.Run(context.Background(), processutils.Cmd{Args: []string{"/no/such"}, Limits: limits}); !errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("a missing program: %w", err)
+	}
+	if _, err := local.Run(context.Background(), processutils.Cmd{Args: []string{"/etc/passwd"}, Limits: limits}); !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("no program: %w", err)
+	}
+	return nil
 }
 
 func BenchmarkLimits(b *testing.B) {

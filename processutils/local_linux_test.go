@@ -246,6 +246,42 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// What fails at any stage leaves no descriptor and no zombie.
+func TestFailuresLeaveNothing(t *testing.T) {
+	busy := filepath.Join(t.TempDir(), "busy")
+	f, err := os.OpenFile(busy, os.O_RDWR|os.O_CREATE, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	wrong := processutils.Limits{NumberFiles: &processutils.Limit{Soft: 2, Hard: 1}}
+	before := descriptors()
+	for range 20 {
+		for _, c := range []processutils.Cmd{
+			processutils.Command("/no/such/program"), processutils.Command("no-such-program"), processutils.Command(busy),
+			{Args: []string{"true"}, Dir: "/no/such/folder"}, {Args: []string{"true"}, Limits: wrong}, {Args: []string{"/usr/bin/passwd"}, Limits: wrong},
+			{Args: []string{busy}, Limits: processutils.Limits{NumberFiles: processutils.Max(20)}},
+			{Args: []string{"/no/such/program"}, Stop: processutils.Stop{Scope: processutils.ScopeCgroup}},
+			{Args: []string{"cat"}, InputFunc: func() (io.Reader, error) { return nil, io.ErrNoProgress }},
+			{Args: []string{"sleep", "100130"}, Timeout: time.Millisecond, Stop: processutils.Stop{Grace: -1}},
+		} {
+			failure(t, local, t.Context(), c)
+		}
+	}
+	if after := descriptors(); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	if z := zombies(t); len(z) > 0 {
+		t.Errorf("zombies: %v", z)
+	}
+	folder := "processutils-" + strconv.Itoa(os.Getpid()) + "-*"
+	for _, pattern := range []string{"/sys/fs/cgroup/" + folder, "/sys/fs/cgroup/*/" + folder} {
+		if left, _ := filepath.Glob(pattern); len(left) > 0 {
+			t.Errorf("folders: %v", left)
+		}
+	}
+}
+
 func TestExecError(t *testing.T) {
 	got := failure(t, local, t.Context(), processutils.Shell("echo out; echo err >&2; exit 7"))
 	var exit *exec.ExitError
