@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/privhelper/privhelper/internal/mask"
 	"github.com/privhelper/privhelper/internal/pyjson"
@@ -113,5 +116,24 @@ func (e *ExecError) MarshalJSON() ([]byte, error) {
 func (e *ExecError) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("command", Quote(e.Args)), slog.String("stage", string(e.Stage)), slog.String("error", e.Err.Error()),
 		slog.Int("exit_code", e.ExitCode()), slog.Int("attempt", e.Attempt), slog.Duration("duration", e.Duration),
-		slog.String("stdout", e.Stdout.String()), slog.String("stderr", e.Stderr.String()))
+		slog.String("stdout", printable(e.Stdout.String())), slog.String("stderr", printable(e.Stderr.String())))
+}
+
+// printable writes as \xff what is no UTF-8, which slog's JSON handler would replace, and what is not printable, which it
+// would let through (sudo, CVE-2023-28486: U+202E turns the direction of a line). Ends of lines and tabs stay; handlers
+// escape them.
+func printable(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) && r != '\n' && r != '\t' {
+			for _, c := range []byte(s[i : i+n]) {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			}
+		} else {
+			b.WriteString(s[i : i+n])
+		}
+		i += n
+	}
+	return b.String()
 }

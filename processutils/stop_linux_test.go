@@ -35,6 +35,7 @@ func TestStop(t *testing.T) {
 		{"orphan-without-streams", "(sleep 100016 >/dev/null 2>&1 &) ; sleep 100016", false},
 		{"closed-its-streams", "exec >/dev/null 2>&1; sleep 100017", false},
 		{"stopped", "sleep 100018 & kill -STOP $$", false},
+		{"still-forking", "trap '' TERM; i=0; while [ $i -lt 300 ]; do setsid sleep 100019 & i=$((i+1)); done; wait", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := processutils.Shell(c.script)
