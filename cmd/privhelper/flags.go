@@ -17,16 +17,17 @@ type flags struct {
 	untrusted bool
 	failOn    lint.Severity // check: from which severity on the exit code is not 0
 	sudoers   string        // check: a sudoers file, or - for what sudo -l prints
+	runAs     string        // suggest: whom a command that was refused is to run as
 	args      []string      // what follows
 }
 
 // valued are the options with a value.
-var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers"}
+var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers", "--run-as"}
 
 // parseFlags reads flags up to --, the first argument that is none, or the end. The package flag is not used: it takes
 // -config for --config, and goes on to read a command's own arguments.
 func parseFlags(args []string, allowed string) (f flags, err error) {
-	f.config, f.failOn = defaultConfig, lint.Error
+	f.config, f.failOn, f.runAs = defaultConfig, lint.Error, "root"
 	for len(args) > 0 {
 		name, value, hasValue := strings.Cut(args[0], "=")
 		if args[0] == "--" {
@@ -69,6 +70,8 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			}
 		case "--sudoers":
 			f.sudoers = value
+		case "--run-as":
+			f.runAs = value
 		}
 	}
 	f.args = args

@@ -15,9 +15,12 @@ const usage = `usage:
   privhelper rootwrap FILE CMD [ARG...]                the same in oslo-rootwrap's words (also as NAME-rootwrap)
   privhelper rootwrap-daemon FILE                      serve Python's oslo_rootwrap.client (also as NAME-rootwrap-daemon)
   privhelper daemon [--config FILE]                    serve one client on standard input
-  privhelper check [--config FILE] [--untrusted-files] read all that the daemon would; print what is wrong with it
+  privhelper check [--config FILE] [--json] [--fail-on SEVERITY] [--sudoers FILE] [--untrusted-files]
+                                                       read all that the daemon would; print what is wrong or weak
   privhelper explain [--config FILE] [--semantics strict|oslo] [--json] [--untrusted-files] [--] CMD [ARG...]
                                                        say which rule allows a command, or why none does
+  privhelper suggest [--config FILE] [--run-as USER] [--untrusted-files] [LOG...]
+                                                       propose narrow rules for what the audit log has
   privhelper lock [OPTION...] NAME -- CMD [ARG...]     run one command, as the caller, under a lock (lock --help)
   privhelper version
 
@@ -66,6 +69,8 @@ func dispatch(argv []string) int {
 		return serve(args)
 	case "check":
 		return check(args)
+	case "suggest":
+		return suggestRules(args)
 	case "explain":
 		return explain(args)
 	case "lock":

@@ -169,7 +169,7 @@ func (c *checker) arguments(r *filters.Rule) {
 	}
 	dirs, _ := folders(r)
 	for _, dir := range dirs {
-		if slices.Contains(systemFolders, strings.TrimSuffix(dir, "/")) {
+		if SystemFolder(dir) {
 			c.rule(r, Warning, BroadPath, "a folder that is for this alone", "all below %s is allowed, which is the system's own", dir)
 		}
 	}
@@ -224,3 +224,8 @@ func escape(words []string) []string {
 }
 
 func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// SystemFolder says whether a folder is one of the system's own, below which a caller should choose no path.
+func SystemFolder(dir string) bool {
+	return slices.Contains(systemFolders, strings.TrimSuffix(dir, "/"))
+}

@@ -35,6 +35,10 @@ var walls = []wall{
 
 	{"./privsep/daemon", "./filters/lint", false, "a finding is advice to an author; what serves clients decides without it"},
 	{"./privsep/daemon/rootwrap", "./filters/lint", false, "as for daemon"},
+	{"./privsep/daemon", "./filters/suggest", false, "as for lint"},
+	{"./privsep/daemon/rootwrap", "./filters/suggest", false, "as for lint"},
+	{"./filters/suggest", "os", true, "pure: text goes in, text comes out"},
+	{"./filters/suggest", "./privsep/daemon", false, "it reads what the audit log wrote, and needs nothing of the helper for it"},
 	{"./filters", "./filters/lint", false, "a verdict must not depend on a lint"},
 	{"./filters/host", "./filters/lint", false, "as above: every helper links the host"},
 	{"./filters/lint", "os", true, "pure, as filters is: what a lint asks of the machine goes through lint.Machine"},

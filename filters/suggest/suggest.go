@@ -1,0 +1,167 @@
+// Package suggest proposes narrow rules for what a helper was asked for: it reads the lines of the audit log and writes
+// ArgvFilters that allow these commands and others of the same shape. It is pure, is linked by `privhelper suggest`, and
+// never by what serves clients.
+//
+//	lines, skipped, err := suggest.Read(file)
+//	p := suggest.Propose(lines, suggest.Options{RunAs: "root"})
+//	os.Stdout.WriteString(p.Text())
+//
+// Whoever controls a client chooses what stands in the log: a proposal is for a person to read, not to install. It keeps
+// to these rules:
+//   - an argument in which one value was seen stays that value, unless it is a uuid or a MAC address;
+//   - several values become the narrowest hole that all of them fit, and never one that matches an option;
+//   - words become alternatives, and only in combinations that were seen;
+//   - a program that runs what its arguments name gets no hole for a name or a path;
+//   - what cannot be had so is left out, with the reason.
+package suggest
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// A Line is one decision of the audit log.
+type Line struct {
+	Argv    []string
+	Env     []string
+	Dir     string
+	Allowed bool
+	Rule    string // that allowed it
+	File    string // where that stands
+	RunAs   string // of that rule
+}
+
+// Options of Propose.
+type Options struct {
+	// RunAs is whom a command that was refused is to run as: the log cannot know it. Needed.
+	RunAs string
+}
+
+// A Rule is one proposal.
+type Rule struct {
+	Name     string
+	Exec     string
+	RunAs    string
+	Elements []string // as an ArgvFilter has them
+	Lines    []Line   // that it was made from
+}
+
+// A Left is a command for which nothing is proposed.
+type Left struct {
+	Argv   []string // the first of its kind
+	Count  int
+	Reason string
+}
+
+// A Proposal is what Propose found.
+type Proposal struct {
+	Rules []Rule
+	Left  []Left
+}
+
+// Propose makes rules of lines. Each line is allowed by one of the rules, or is counted in Left. The same lines in
+// another order make the same proposal.
+func Propose(lines []Line, opt Options) Proposal {
+	var p Proposal
+	groups := map[string][]Line{}
+	left := map[string]*Left{}
+	leave := func(reason string, lines ...Line) {
+		key := lines[0].Argv[0] + "\x00" + reason
+		if left[key] == nil {
+			left[key] = &Left{Argv: lines[0].Argv, Reason: reason}
+		}
+		left[key].Count += len(lines)
+	}
+	for _, l := range lines {
+		if len(l.Argv) == 0 {
+			continue
+		}
+		if !l.Allowed {
+			l.RunAs = opt.RunAs
+		}
+		if reason := hopeless(l); reason != "" {
+			leave(reason, l)
+			continue
+		}
+		key := skeleton(l)
+		groups[key] = append(groups[key], l)
+	}
+	for _, group := range groups {
+		slices.SortFunc(group, func(a, b Line) int { return slices.Compare(a.Argv, b.Argv) })
+		for _, b := range split(branch{lines: group}, leave) {
+			p.Rules = append(p.Rules, Rule{Exec: group[0].Argv[0], RunAs: group[0].RunAs, Elements: b.elements, Lines: b.lines})
+		}
+	}
+	slices.SortFunc(p.Rules, compare)
+	p.Rules = merge(p.Rules)
+	slices.SortFunc(p.Rules, compare)
+	nameAll(p.Rules)
+	for _, l := range left {
+		p.Left = append(p.Left, *l)
+	}
+	slices.SortFunc(p.Left, func(a, b Left) int {
+		return cmp.Or(strings.Compare(a.Argv[0], b.Argv[0]), strings.Compare(a.Reason, b.Reason))
+	})
+	return p
+}
+
+func compare(a, b Rule) int {
+	return cmp.Or(strings.Compare(a.Exec, b.Exec), strings.Compare(a.RunAs, b.RunAs), slices.Compare(a.Elements, b.Elements))
+}
+
+// merge joins two rules that differ in one element alone, where both have words: what the two allow together is what the
+// one does then, and nothing else.
+func merge(rules []Rule) []Rule {
+	for i := 0; i < len(rules); i++ {
+		for j := i + 1; j < len(rules); j++ {
+			at := differs(&rules[i], &rules[j])
+			if at < 0 {
+				continue
+			}
+			r := &rules[i]
+			words := append(strings.Split(r.Elements[at], "|"), strings.Split(rules[j].Elements[at], "|")...)
+			slices.Sort(words)
+			r.Elements = slices.Clone(r.Elements)
+			r.Elements[at] = strings.Join(words, "|")
+			r.Lines = append(slices.Clip(r.Lines), rules[j].Lines...)
+			rules = slices.Delete(rules, j, j+1)
+			j = i // others may fit now
+		}
+	}
+	return rules
+}
+
+// maxWords is how many alternatives one element gets.
+const maxWords = 16
+
+// differs returns the one place in which two rules have different words, or -1.
+func differs(a, b *Rule) int {
+	if a.Exec != b.Exec || a.RunAs != b.RunAs || len(a.Elements) != len(b.Elements) {
+		return -1
+	}
+	at := -1
+	for i := range a.Elements {
+		switch {
+		case a.Elements[i] == b.Elements[i]:
+		case at >= 0 || !wordsOnly(a.Elements[i]) || !wordsOnly(b.Elements[i]):
+			return -1
+		default:
+			at = i
+		}
+	}
+	if at >= 0 && strings.Count(a.Elements[at]+b.Elements[at], "|")+2 > maxWords {
+		return -1
+	}
+	return at
+}
+
+// wordsOnly says whether an element is made of words: no hole, no option, nothing escaped.
+func wordsOnly(element string) bool {
+	for word := range strings.SplitSeq(element, "|") {
+		if word == "" || word[0] == '-' || strings.ContainsAny(word, `<>\`) {
+			return false
+		}
+	}
+	return true
+}
