@@ -28,7 +28,7 @@ func explain(args []string) int {
 	if f.json {
 		os.Stdout.Write(append(verdictJSON(v), '\n'))
 	} else {
-		printVerdict(v)
+		printer{os.Stdout, colours(os.Stdout)}.verdict(v, f.args, loaded.Policy.Rules())
 	}
 	switch v.Outcome {
 	case filters.Match:
@@ -41,40 +41,6 @@ func explain(args []string) int {
 
 // quoted is text that comes from a file or the caller, safe for a terminal.
 func quoted(s string) string { return string(pyjson.String(nil, s)) }
-
-func printVerdict(v filters.Verdict) {
-	switch v.Outcome {
-	case filters.Match:
-		fmt.Printf("allowed by rule %s (%s), %s:%d\n", v.Rule.Name, v.Rule.Class, v.Rule.File, v.Rule.Line)
-		if v.Kill != nil {
-			fmt.Printf("  the helper itself sends signal %d\n", v.Kill.Signal)
-		} else {
-			fmt.Printf("  runs %s as %s\n", pyjson.Strings(nil, v.Command()), v.RunAs)
-		}
-		for _, e := range v.Env {
-			fmt.Printf("  with %s\n", quoted(e))
-		}
-		for _, u := range v.Unsafe {
-			fmt.Printf("  unsafe: %s: strict semantics refuses this\n", u)
-		}
-	case filters.NotExecutable:
-		fmt.Printf("rule %s (%s), %s:%d, allows it, but %s is missing or not executable\n", v.Rule.Name, v.Rule.Class,
-			v.Rule.File, v.Rule.Line, quoted(v.Rule.Exec))
-	default:
-		fmt.Println("refused: no rule allows it")
-	}
-	for _, n := range v.Near {
-		if n.Rule == nil {
-			fmt.Printf("  %s\n", n.Reason)
-			continue
-		}
-		fmt.Printf("  near: rule %s (%s), %s:%d: %s", n.Rule.Name, n.Rule.Class, n.Rule.File, n.Rule.Line, n.Reason)
-		if n.Deviation != "" {
-			fmt.Printf(" (%s)", n.Deviation)
-		}
-		fmt.Println()
-	}
-}
 
 func verdictJSON(v filters.Verdict) []byte {
 	var o pyjson.Object

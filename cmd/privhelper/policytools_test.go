@@ -5,4 +5,4 @@ package main_test
 import "testing"
 
 // TestPolicyTools are the scripts of check, explain and suggest, for any user.
-func TestPolicyTools(t *testing.T) { scripts(t, "check", "suggest") }
+func TestPolicyTools(t *testing.T) { scripts(t, "check", "explain", "suggest") }
