@@ -61,10 +61,10 @@ func TestCancelledWaits(t *testing.T) {
 		}
 		waits.Wait()
 		eventually(t, 5*time.Second, "at most one goroutine more", func() bool { return runtime.NumGoroutine() <= goroutines+1 })
-		waiting, during := kernelWaiters(t, path), threads(t)
-		if waiting > 1 {
-			t.Errorf("fair=%v: %d threads wait for one file", fair, waiting)
-		}
+		var waiting int
+		// More than once, because /proc/locks is read in pieces and may show one twice while others come and go.
+		eventually(t, 5*time.Second, "at most one wait in the kernel", func() bool { waiting = kernelWaiters(t, path); return waiting <= 1 })
+		during := threads(t)
 		// The runtime makes some threads of its own for 10 goroutines in system calls.
 		if during > before+12 {
 			t.Errorf("fair=%v: %d threads, and %d before", fair, during, before)
@@ -77,8 +77,8 @@ func TestCancelledWaits(t *testing.T) {
 		freed := time.Now()
 		third := hold(t, folder, "bridge")
 		took := time.Since(freed) // with the start of a process
+		third.free(t)             // the thread may have been behind it
 		eventually(t, 5*time.Second, "no goroutine left", func() bool { return runtime.NumGoroutine() <= goroutines })
-		third.free(t)
 		t.Logf("fair=%v: one file has %d waits in the kernel; %d threads before, %d at the end, %d when it was free; a third process had the lock after %v with its start", fair, waiting, before, during, threads(t), took)
 	}
 }
@@ -163,9 +163,7 @@ func TestAdopted(t *testing.T) {
 		got <- err
 	}()
 	eventually(t, 5*time.Second, "the second waits", func() bool { return len(s.Snapshot()) == 1 })
-	if n := kernelWaiters(t, path); n != 1 {
-		t.Errorf("%d waits in the kernel, want the one that was there", n)
-	}
+	eventually(t, 5*time.Second, "one wait in the kernel, the one that was there", func() bool { return kernelWaiters(t, path) == 1 })
 	h.free(t)
 	if err := <-got; err != nil {
 		t.Fatal(err)

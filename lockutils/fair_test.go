@@ -2,6 +2,7 @@ package lockutils_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -48,15 +49,16 @@ func TestFairOrder(t *testing.T) {
 	if testing.Short() {
 		runs = 2
 	}
+	template := testenv.Child(t, "order")
 	for run := range runs {
 		t.Run(fmt.Sprint(run), func(t *testing.T) {
 			t.Parallel()
-			fairRun(t, run)
+			fairRun(t, template, run)
 		})
 	}
 }
 
-func fairRun(t *testing.T, run int) {
+func fairRun(t *testing.T, template *exec.Cmd, run int) {
 	t.Helper()
 	folder, log := newCounter(t)
 	if err := os.WriteFile(log, nil, 0o600); err != nil {
@@ -69,7 +71,6 @@ func fairRun(t *testing.T, run int) {
 	}
 	const count = 30
 	victim := 3 + run%(count-6)
-	template := testenv.Child(t, "order")
 	type waiter struct {
 		*exec.Cmd
 		in io.WriteCloser
@@ -98,18 +99,14 @@ func fairRun(t *testing.T, run int) {
 		})
 		wantLine(t, out, "ready")
 	}
-	// They come 30 ms apart, each when the one before is seen to wait, or a loaded machine would decide the order.
+	// They come 30 ms apart, each when the one before is in the line, or a loaded machine would decide the order.
 	side := filepath.Join(folder, ".lockutils", "bridge")
 	for i, w := range waiters {
 		if _, err := w.in.Write([]byte("g")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(30 * time.Millisecond)
-		if i == 0 { // the first has nobody before it in the line
-			awaitWaiters(t, filepath.Join(folder, "bridge"), 1)
-		} else {
-			awaitWaiters(t, side, i)
-		}
+		eventually(t, 20*time.Second, "it has a ticket", func() bool { return nextTicket(t, side) == uint64(i)+2 })
 	}
 	_ = waiters[victim].Process.Kill()
 	_ = waiters[victim].Wait()
@@ -133,6 +130,16 @@ func fairRun(t *testing.T, run int) {
 	if got := strings.Fields(string(text)); !slices.Equal(got, want) {
 		t.Errorf("run %d: served %v, want %v", run, got, want)
 	}
+}
+
+// nextTicket is the number that the side file gives out next: its first eight bytes.
+func nextTicket(t *testing.T, side string) uint64 {
+	t.Helper()
+	data, err := os.ReadFile(side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return binary.LittleEndian.Uint64(data)
 }
 
 // A fair waiter that leaves gives its place up, to nobody's harm.
