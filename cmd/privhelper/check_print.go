@@ -34,7 +34,14 @@ func (c *checked) print(out, errs io.Writer) {
 	}
 	fmt.Fprintf(out, "%s: %d files, %d rules, semantics %s, policy %s\n", c.config, len(c.loaded.Files), len(c.loaded.Policy.Rules()),
 		c.loaded.Config.Semantics, c.loaded.Policy.Hash())
-	fmt.Fprintf(out, "%s: %d warnings, %d notes, %d accepted\n", c.config, counts[lint.Warning], counts[lint.Note], accepted)
+	fmt.Fprintf(out, "%s: %s, %s, %d accepted\n", c.config, number(counts[lint.Warning], "warning"), number(counts[lint.Note], "note"), accepted)
+}
+
+func number(n int, of string) string {
+	if n != 1 {
+		of += "s"
+	}
+	return fmt.Sprintf("%d %s", n, of)
 }
 
 // printable replaces what a terminal would obey: control and bidi characters of a file that somebody else wrote.
