@@ -142,11 +142,11 @@ func within(until time.Time, done func() bool) bool {
 // finish reaps the main process and judges it.
 func (r *running) finish(dead bool, left []int) (Result, error) {
 	left = append(left, r.reach.release()...)
-	r.streams.close()
-	r.pidfd.close()
-	if err := r.streams.inputError(); err != nil {
+	if err := r.streams.inputError(); err != nil { // asked before close makes one of its own
 		r.a.StreamFailed(fmt.Errorf("read its input: %w", err))
 	}
+	r.streams.close()
+	r.pidfd.close()
 	cause := ended(r.a.Context)
 	if !dead {
 		left = append(left, r.process.Pid)

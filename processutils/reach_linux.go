@@ -14,7 +14,7 @@ type reach interface {
 	ask(sig syscall.Signal)
 	gone() bool // nothing of it runs, the main process aside
 	kill(until time.Time)
-	left() []int    // what runs all the same, the main process aside
+	left() []int    // what ran when gone was last asked, the main process aside
 	release() []int // once the main process is dead: what was let go
 }
 
@@ -45,12 +45,13 @@ type members struct {
 	session bool              // and a session
 	tree    bool              // descendants too
 	known   map[identity]bool // of the tree: found before; what led to them may be gone
+	last    []int             // for left
 }
 
 // look returns the living members that can be found from main and from known; with all, those too that have only their
 // group or session in common with it. Of each process of the machine that asks no more than two system calls, and where
-// thousands come and go it is slow all the same.
-func (m *members) look(all bool) (alive []procStat) {
+// thousands come and go it is slow all the same. visit is called for each before its children are listed.
+func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 	found := map[int]bool{m.main: true}
 	list := []int{m.main}
 	add := func(pid int) {
@@ -71,20 +72,20 @@ func (m *members) look(all bool) (alive []procStat) {
 	for id := range m.known {
 		if p, ok := readStat(id.pid); ok && p.start == id.start {
 			add(id.pid)
+		} else {
+			delete(m.known, id)
 		}
 	}
 	for i := 0; i < len(list); i++ { // it grows
-		if m.tree {
-			for _, pid := range children(list[i]) {
-				add(pid)
-			}
-		}
 		p, ok := readStat(list[i])
 		switch {
 		case !ok:
 			continue
 		case !p.dead():
 			alive = append(alive, p)
+			if visit != nil {
+				visit(p)
+			}
 		case p.ppid == os.Getpid() && p.pid != m.main:
 			// Adopted, by a program that is the first of its container or a subreaper: nobody else would reap it.
 			_, _ = unix.Wait4(p.pid, nil, unix.WNOHANG, nil)
@@ -92,6 +93,9 @@ func (m *members) look(all bool) (alive []procStat) {
 		}
 		if m.tree {
 			m.known[p.identity] = true
+			for _, pid := range children(p) {
+				add(pid)
+			}
 		}
 	}
 	return alive
@@ -99,7 +103,7 @@ func (m *members) look(all bool) (alive []procStat) {
 
 // ask signals the group in one step, and what is outside of it one by one.
 func (m *members) ask(sig syscall.Signal) {
-	alive := m.look(m.session)
+	alive := m.look(m.session, nil)
 	if m.own {
 		_ = unix.Kill(-m.main, sig) // it fails where the group is dead already, or another user's
 	}
@@ -110,13 +114,18 @@ func (m *members) ask(sig syscall.Signal) {
 	}
 }
 
-func (m *members) gone() bool { return len(m.others(false)) == 0 && len(m.others(true)) == 0 }
+func (m *members) gone() bool {
+	if m.last = m.others(false); len(m.last) == 0 {
+		m.last = m.others(true)
+	}
+	return len(m.last) == 0
+}
 
-func (m *members) left() []int { return m.others(true) }
+func (m *members) left() []int { return m.last }
 
 // others are the living members but main.
 func (m *members) others(all bool) (pids []int) {
-	for _, p := range m.look(all) {
+	for _, p := range m.look(all, nil) {
 		if p.pid != m.main {
 			pids = append(pids, p.pid)
 		}
@@ -126,35 +135,34 @@ func (m *members) others(all bool) (pids []int) {
 
 func (m *members) release() []int { return nil }
 
-// kill stops the members until no new one appears, and kills them then, until two looks find none: a process whose parent
-// ends between the reading of two lists may be in neither. Killing without stopping loses against what forks faster than
-// it is found. The group is stopped and killed in one step, which no fork can slip through.
+// kill stops each member before its children are listed, so that no new one appears behind the list, and kills them all
+// then, until two looks find none: a process whose parent ends between the reading of two lists may be in neither. Killing
+// without stopping loses against what forks faster than it is found. The group is stopped and killed in one step, which no
+// fork can slip through.
 func (m *members) kill(until time.Time) {
-	for clean := 0; clean < 2 && time.Now().Before(until); {
-		stopped := map[identity]bool{}
-		for more := true; more && time.Now().Before(until); {
-			more = false
-			if m.own {
-				_ = unix.Kill(-m.main, unix.SIGSTOP)
-			}
-			for _, p := range m.look(m.session) {
-				if !stopped[p.identity] && signalExactly(p.identity, unix.SIGSTOP) {
-					stopped[p.identity], more = true, true
-				}
-			}
+	pause := 200 * time.Microsecond // to die takes a moment
+	for clean := 0; clean < 2 && time.Now().Before(until); pause = min(2*pause, 10*time.Millisecond) {
+		if m.own {
+			_ = unix.Kill(-m.main, unix.SIGSTOP)
 		}
+		reached := 0
+		found := m.look(m.session, func(p procStat) {
+			if signalExactly(p.identity, unix.SIGSTOP) {
+				reached++
+			}
+		})
 		if m.own {
 			_ = unix.Kill(-m.main, unix.SIGKILL)
 		}
-		if len(stopped) == 0 {
+		if reached == 0 { // none, or another user's
 			clean++
 			continue
 		}
 		clean = 0
-		for id := range stopped {
-			signalExactly(id, unix.SIGKILL)
+		for _, p := range found {
+			signalExactly(p.identity, unix.SIGKILL)
 		}
-		time.Sleep(200 * time.Microsecond) // to die takes a moment
+		time.Sleep(pause)
 	}
 }
 

@@ -3,10 +3,12 @@ package processutils_test
 import (
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -15,47 +17,59 @@ import (
 	"github.com/privhelper/privhelper/processutils"
 )
 
-const (
-	deadline = 300 * time.Millisecond
-	grace    = 300 * time.Millisecond
-)
+// grace is that of the tests here; the promise is that Run returns within a second of it.
+const grace = 300 * time.Millisecond
 
-// Each returns within deadline and grace (and the second that Stop allows for killing), with the whole tree gone.
+// endWhen returns a context that ends when done is true, and when that was.
+func endWhen(t *testing.T, done func() bool) (ctx context.Context, ended func() time.Time) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var at atomic.Pointer[time.Time]
+	go func() {
+		defer cancel()
+		for until := time.Now().Add(20 * time.Second); !done() && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		}
+		now := time.Now()
+		at.Store(&now)
+	}()
+	return ctx, func() time.Time { return *at.Load() }
+}
+
+// Each returns within grace and a second, with the whole tree gone.
 func TestStop(t *testing.T) {
 	for _, c := range []struct {
 		name, script string
+		sleepers     int  // from when on it is ended
 		kill         bool // it takes SIGKILL
 	}{
-		{"two-sleeps", "sleep 100010 & sleep 100010", false},
-		{"ignores-term", "trap '' TERM; sleep 100011 & while :; do sleep 100011; done", true},
-		{"setsid", "setsid sleep 100012 & setsid sleep 100012", false},
-		{"setsid-ignores-term", "trap '' TERM; setsid sleep 100013 & sleep 100013", true},
-		{"own-group", "timeout 100014 sleep 100014 & timeout 100014 sleep 100014", false},
-		{"orphan-in-the-group", "(sleep 100015 &) ; sleep 100015", false},
-		{"orphan-without-streams", "(sleep 100016 >/dev/null 2>&1 &) ; sleep 100016", false},
-		{"closed-its-streams", "exec >/dev/null 2>&1; sleep 100017", false},
-		{"stopped", "sleep 100018 & kill -STOP $$", false},
-		{"still-forking", "trap '' TERM; i=0; while [ $i -lt 300 ]; do setsid sleep 100019 & i=$((i+1)); done; wait", true},
+		{"two-sleeps", "sleep 100010 & sleep 100010", 2, false},
+		{"ignores-term", "trap '' TERM; sleep 100011 & while :; do sleep 100011; done", 2, true},
+		{"setsid", "setsid sleep 100012 & setsid sleep 100012", 2, false},
+		{"setsid-ignores-term", "trap '' TERM; setsid sleep 100013 & sleep 100013", 2, true},
+		{"own-group", "timeout 100014 sleep 100014 & timeout 100014 sleep 100014", 2, false},
+		{"orphan-in-the-group", "(sleep 100015 &) ; sleep 100015", 2, false},
+		{"orphan-without-streams", "(sleep 100016 >/dev/null 2>&1 &) ; sleep 100016", 2, false},
+		{"closed-its-streams", "exec >/dev/null 2>&1; sleep 100017", 1, false},
+		{"stopped", "sleep 100018 & kill -STOP $$", 1, true},
+		{"still-forking", "trap '' TERM; i=0; while [ $i -lt 100 ]; do setsid sleep 100019 & i=$((i+1)); done; wait", 50, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			number := c.script[strings.Index(c.script, "1000"):][:6]
+			ctx, ended := endWhen(t, func() bool { return len(sleepers(t, number)) >= c.sleepers })
 			cmd := processutils.Shell(c.script)
-			cmd.Timeout = deadline
 			cmd.Stop.Grace = grace
-			began := time.Now()
-			err := failure(t, local, t.Context(), cmd)
-			took := time.Since(began)
+			err := failure(t, local, ctx, cmd)
+			took := time.Since(ended())
 			var exit *exec.ExitError
-			if !errors.Is(err, context.DeadlineExceeded) || err.Stage != processutils.StageDeadline || !errors.As(err, &exit) || len(err.Survivors) > 0 {
+			if !errors.Is(err, context.Canceled) || err.Stage != processutils.StageDeadline || !errors.As(err, &exit) || len(err.Survivors) > 0 {
 				t.Errorf("%v", err)
 			}
-			if c.kill != (err.Signal() == syscall.SIGKILL) && c.name != "stopped" {
+			if c.kill != (err.Signal() == syscall.SIGKILL) && c.name != "stopped" { // which it may not be yet
 				t.Errorf("ended by %v", err.Signal())
 			}
-			t.Logf("%v after the deadline", took-deadline)
-			if took > deadline+grace+time.Second {
+			t.Logf("%v after the context's end", took)
+			if took > grace+time.Second {
 				t.Errorf("took %v", took)
 			}
-			number := c.script[strings.Index(c.script, "1000"):][:6]
 			if left := sleepers(t, number); len(left) > 0 {
 				t.Errorf("alive: %v", left)
 			}
@@ -74,15 +88,18 @@ func TestDaemonHoldsThePipe(t *testing.T) {
 		{"twice-forked", "setsid sh -c 'sleep 100021 & exit 0' & exit 0", "100021", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			var main atomic.Int64
+			ctx, ended := endWhen(t, func() bool {
+				return orphaned(sleepers(t, c.number), c.number) && slices.Contains(zombies(t), strconv.Itoa(int(main.Load())))
+			})
 			cmd := processutils.Shell(c.script)
-			cmd.Timeout = deadline
 			cmd.Stop.Grace = grace
-			began := time.Now()
-			err := failure(t, local, t.Context(), cmd)
-			if took := time.Since(began); took > deadline+grace+time.Second {
+			cmd.OnStart = func(p processutils.Process) { main.Store(int64(p.PID)) }
+			err := failure(t, local, ctx, cmd)
+			if took := time.Since(ended()); took > grace+time.Second {
 				t.Errorf("took %v", took)
 			}
-			if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, processutils.ErrDrain) || err.ExitCode() != 0 {
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, processutils.ErrDrain) || err.ExitCode() != 0 {
 				t.Error(err)
 			}
 			left := sleepers(t, c.number)
@@ -96,6 +113,34 @@ func TestDaemonHoldsThePipe(t *testing.T) {
 				syscall.Kill(pid, syscall.SIGKILL)
 			}
 		})
+	}
+}
+
+// orphaned reports whether there is a process and its parents, whose command lines name the number too, are gone.
+func orphaned(pids []string, number string) bool {
+	if len(pids) == 0 {
+		return false
+	}
+	text, _ := os.ReadFile("/proc/" + pids[0] + "/stat")
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(f) < 2 {
+		return false
+	}
+	parent, _ := os.ReadFile("/proc/" + f[1] + "/cmdline")
+	return !strings.Contains(string(parent), number)
+}
+
+// A Timeout is a deadline.
+func TestTimeout(t *testing.T) {
+	cmd := processutils.Shell("sleep 100022 & sleep 100022")
+	cmd.Timeout = 300 * time.Millisecond
+	began := time.Now()
+	err := failure(t, local, t.Context(), cmd)
+	if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took < cmd.Timeout || took > cmd.Timeout+processutils.DefaultGrace+time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+	if left := sleepers(t, "100022"); len(left) > 0 {
+		t.Errorf("alive: %v", left)
 	}
 }
 
