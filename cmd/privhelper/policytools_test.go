@@ -3,9 +3,9 @@
 package main_test
 
 import (
-	"errors"
-	"io/fs"
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -26,8 +26,20 @@ func TestSamplePolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(samples, filepath.Join(base, "samples")); err != nil && !errors.Is(err, fs.ErrExist) {
+	script, err := os.ReadFile("testdata/with-samples.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script = bytes.ReplaceAll(script, []byte("@SAMPLES@"), []byte(samples))
+	if err := os.WriteFile(program("with-samples"), script, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	scripts(t, "samples")
+	t.Run("loop", func(t *testing.T) {
+		losetup := testenv.NeedProgram(t, "losetup", "mount")
+		if out, err := exec.Command(losetup, "-f").CombinedOutput(); err != nil {
+			testenv.Miss(t, "needs a loop device: "+string(out))
+		}
+		scripts(t, "volume")
+	})
 }
