@@ -167,12 +167,46 @@ func (c *checker) arguments(r *filters.Rule) {
 			c.rule(r, Warning, NamePattern, base(r.Exec)+", "+r.Args[0], "the first pattern, %q, is compared with the command's name and does not match %s: callers must call it something else", r.Args[0], r.Exec)
 		}
 	}
+	for i, text := range r.Args {
+		if path := temporary(r, text); path != "" {
+			c.rule(r, Warning, PathRace, "a folder of root's", "argument %d may be %s: everybody may put a file or a link there first", number(r, i), path)
+			break
+		}
+	}
 	dirs, _ := folders(r)
 	for _, dir := range dirs {
 		if SystemFolder(dir) {
 			c.rule(r, Warning, BroadPath, "a folder that is for this alone", "all below %s is allowed, which is the system's own", dir)
 		}
 	}
+}
+
+// temporary returns a path in a folder where everybody may make files, if a rule's argument allows one by its text.
+func temporary(r *filters.Rule, text string) string {
+	texts := []string{text}
+	switch r.Class {
+	case "RegExpFilter", "ChainingRegExpFilter":
+		texts = samples(text, "x")
+	case "PathFilter", "ReadFileFilter", "ArgvFilter":
+	default:
+		return ""
+	}
+	for _, t := range texts {
+		for _, dir := range []string{"/tmp/", "/var/tmp/", "/dev/shm/"} {
+			if i := strings.Index(t, dir); i == 0 || i > 0 && t[i-1] == '=' {
+				return t[i:]
+			}
+		}
+	}
+	return ""
+}
+
+// number is that of a rule's i-th element among the command's arguments.
+func number(r *filters.Rule, i int) int {
+	if r.Class == "PathFilter" || r.Class == "ArgvFilter" || r.Class == "ReadFileFilter" {
+		return i + 1
+	}
+	return i
 }
 
 // systemFolders are no folders to leave to a caller.

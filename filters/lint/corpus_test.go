@@ -221,6 +221,8 @@ func TestKnownDefects(t *testing.T) {
 		// A name that stands twice: one of the two rules has never been.
 		"manila/largest/etc/manila/rootwrap.d/volume.filters:19 duplicate-name",
 		"manila/HEAD/etc/manila/rootwrap.d/share.filters:142 open-pattern",
+		// Everybody may put a link into /tmp, where root then reads what it leads to.
+		"nova/largest/etc/nova/rootwrap.d/compute.filters:204 path-race",
 		"neutron/largest/etc/neutron/rootwrap.d/privsep.filters:32 path-prefix",
 	} {
 		if !found[defect] {
