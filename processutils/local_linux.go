@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -151,10 +152,12 @@ func (r *running) finish(dead bool, left []int) (Result, error) {
 	if !dead {
 		left = append(left, r.process.Pid)
 		go r.process.Wait() // it is a zombie then, some day
-		r.a.Survived(left...)
+	}
+	slices.Sort(left)
+	r.a.Survived(slices.Compact(left)...) // one that lives and holds a stream was found twice
+	if !dead {
 		return r.a.End(Status{Code: -1}, StageDeadline, fmt.Errorf("%w, and the command could not be ended", cause))
 	}
-	r.a.Survived(left...)
 	state, err := r.process.Wait()
 	if err != nil {
 		return r.a.End(Status{Code: -1}, StageWait, fmt.Errorf("wait for the command: %w", err))
