@@ -7,6 +7,7 @@ import (
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
+	"github.com/privhelper/privhelper/privsep/stats"
 )
 
 // A load is what calls hold: bytes, and open files of the client.
@@ -48,9 +49,10 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 		refused = noEntrypoint(m.Entrypoint)
 	}
 
+	told := c.handler.Name == stats.Get.Name() && refused == nil
 	s.mu.Lock()
 	twice := s.calls[m.ID] != nil
-	if !twice && refused == nil {
+	if !twice && !told && refused == nil {
 		refused = s.place(c)
 	}
 	s.mu.Unlock()
@@ -59,9 +61,14 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 		c.closeFiles()
 		return &wire.ProtocolError{From: wire.FromClient, Cause: fmt.Sprintf("call id %d is used twice", m.ID)}
 	}
+	if told {
+		s.tell(c, c.handler)
+	}
 	if refused != nil {
 		c.closeFiles()
-		s.send(errorOf(c, refused), nil)
+		answer := errorOf(c, refused)
+		s.ended(c, answer.Code)
+		s.send(answer, nil)
 	}
 	return nil
 }
@@ -106,6 +113,7 @@ func (s *server) giveUp(c *call, code privsep.Code) {
 func (s *server) answerLate(c *call, code privsep.Code) {
 	delete(s.calls, c.id) // its id may be used again as soon as the client has the answer
 	c.code = code
+	s.ended(c, code)
 	c.holders++
 	s.late.push(c)
 	if !s.sending {

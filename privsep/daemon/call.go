@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,9 @@ type call struct {
 	cancel  context.CancelFunc
 	settled func() bool // from now on nobody answers in the handler's place
 	signals chan syscall.Signal
+
+	beganAt atomic.Int64         // when its handler was called, in nanoseconds since the server began; 0: it was not
+	work    atomic.Pointer[work] // what its handler said of its command; nil: nothing
 
 	mu       sync.Mutex
 	files    []*os.File // to be closed when the handler returns
@@ -85,6 +89,11 @@ func (c *call) answer(m wire.Message, files []*os.File) bool {
 		return false
 	}
 	s := c.server
+	code := privsep.Code("")
+	if e, failed := m.(wire.Error); failed {
+		code = e.Code
+	}
+	s.ended(c, code)
 	s.mu.Lock()
 	delete(s.calls, c.id) // before it is sent: the client may use the id again as soon as it has the answer
 	s.mu.Unlock()
@@ -107,6 +116,7 @@ func Started(ctx context.Context, pid int, rule string) {
 	if c == nil {
 		return
 	}
+	c.say(func(w *work) { w.pid, w.rule = pid, rule })
 	// Sent under the lock, so that it comes before the answer or, where that has gone already, not at all: a client
 	// ends the connection over a message for a call that is answered. A client that does not read holds it up until ctx
 	// ends, and no longer, or its command could not be ended.

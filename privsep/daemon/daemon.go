@@ -20,6 +20,8 @@ import (
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
+	"github.com/privhelper/privhelper/privsep/stats"
 )
 
 // Options say what a helper serves and how much of it at once. The zero value serves nothing.
@@ -41,6 +43,10 @@ type Options struct {
 	Queue int
 	// Grace is how long a handler may go on after its context ended before its call is answered without it. 0: 500 ms.
 	Grace time.Duration
+	// Audit is where a line for every call goes: whose it was, its entrypoint, how it ended and how long it took, and none
+	// of its arguments. It is opened before the helper confines itself; SIGHUP opens its file anew. Nil: nowhere. With
+	// Commands it must be nil: there the configuration says where (audit_file =, use_syslog =), for both.
+	Audit *sink.Options
 }
 
 // Commands is what a helper needs to know of the part that runs filtered commands. It is implemented by
@@ -60,6 +66,11 @@ type Commands interface {
 	Describe() (policy, trees string)
 	// Handler runs one command.
 	Handler() privsep.Handler
+	// Audit is where the lines of its decisions go, for those of other calls. It is asked after Load, and closed by Close. Nil:
+	// nowhere.
+	Audit() *sink.Sink
+	// Decisions says how many rules the policy has, and what was decided so far.
+	Decisions() (rules int, counts []stats.Decisions)
 	// Close ends every command that still runs, unless its rule lets it live.
 	Close() error
 }
@@ -68,12 +79,16 @@ type Commands interface {
 type Daemon struct {
 	opt      Options
 	handlers map[string]privsep.Handler
+	audit    *sink.Sink
 }
 
 // New makes a Daemon without handlers. It panics where options contradict each other.
 func New(opt Options) *Daemon {
 	if opt.User != nil && opt.Commands != nil {
 		panic("daemon: Options.User beside Commands: write user = into the policy's configuration")
+	}
+	if opt.Audit != nil && opt.Commands != nil {
+		panic("daemon: Options.Audit beside Commands: write audit_file = into the policy's configuration")
 	}
 	if opt.Slots == 0 {
 		opt.Slots = 64
@@ -85,6 +100,7 @@ func New(opt Options) *Daemon {
 		opt.Grace = 500 * time.Millisecond
 	}
 	d := &Daemon{opt: opt, handlers: map[string]privsep.Handler{}}
+	d.add(stats.Get.Bind(d.stats))
 	if opt.Commands != nil {
 		d.add(opt.Commands.Handler())
 	}
@@ -127,11 +143,13 @@ func (d *Daemon) complete() error {
 	return nil
 }
 
-// declarations returns what HELLO says of the table.
+// declarations returns what HELLO says of the table. stats.Get is no part of it: every helper of this release has it.
 func (d *Daemon) declarations() []privsep.Declaration {
 	var all []privsep.Declaration
 	for _, h := range d.handlers {
-		all = append(all, h.Declaration)
+		if h.Name != stats.Get.Name() {
+			all = append(all, h.Declaration)
+		}
 	}
 	slices.SortFunc(all, func(a, b privsep.Declaration) int { return strings.Compare(a.Name, b.Name) })
 	return all

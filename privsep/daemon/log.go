@@ -18,8 +18,9 @@ const (
 // logQueue carries records to the client on a goroutine of its own.
 type logQueue struct {
 	records chan wire.Log
-	bytes   atomic.Int64 // of the texts in records
-	dropped atomic.Uint64
+	bytes   atomic.Int64  // of the texts in records
+	dropped atomic.Uint64 // that the client has not been told of
+	lost    atomic.Uint64 // in all
 	done    chan struct{}
 }
 
@@ -51,6 +52,7 @@ func (q *logQueue) add(m wire.Log) {
 	}
 	q.bytes.Add(-size)
 	q.dropped.Add(1)
+	q.lost.Add(1)
 }
 
 // textBytes is what a record holds besides its parts of a fixed size.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/privhelper/privhelper/internal/spawn"
 	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
@@ -41,13 +42,12 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
+	peer.Program = program(0, peer.PID)
 	spec, err := d.load()
 	if err != nil {
 		return err
 	}
-	if d.opt.Commands != nil {
-		defer d.opt.Commands.Close()
-	}
+	defer d.close()
 	conn, err := takeStandardInput()
 	if err != nil {
 		return err
@@ -56,11 +56,11 @@ func (d *Daemon) run() error {
 	if err != nil {
 		return err
 	}
-	heedSignals(conn.Shutdown)
+	heedSignals(conn.Shutdown, d.audit.Reopen)
 	if err := endWithPeer(conn); err != nil {
 		return err
 	}
-	return d.serve(context.Background(), conn, hello)
+	return d.newServer(conn, peer).serve(context.Background(), hello)
 }
 
 // load reads all that a helper must know before it gives up the right to read it, and says what it keeps.
@@ -85,7 +85,27 @@ func (d *Daemon) load() (confine.Spec, error) {
 			spec.User = needs.User
 		}
 	}
-	return spec, nil
+	return spec, d.openAudit()
+}
+
+// openAudit finds or opens where the lines of calls go. Commands have read their policy by now.
+func (d *Daemon) openAudit() (err error) {
+	switch {
+	case d.opt.Commands != nil:
+		d.audit = d.opt.Commands.Audit()
+	case d.opt.Audit != nil:
+		d.audit, err = sink.Open(*d.opt.Audit)
+	}
+	return err
+}
+
+// close ends what commands left behind, and gives the audit log back.
+func (d *Daemon) close() {
+	if d.opt.Commands != nil {
+		_ = d.opt.Commands.Close()
+	} else {
+		_ = d.audit.Close()
+	}
 }
 
 // confine gives up what spec does not keep, and looks whether it is so. Then it describes the helper.
@@ -152,15 +172,21 @@ func (d *Daemon) Serve(ctx context.Context, socket *os.File) error {
 	defer stop()
 	defer conn.Close()
 	hello := wire.Hello{PID: os.Getpid(), UID: uint32(os.Getuid()), GID: uint32(os.Getgid())}
+	peer := Peer{PID: os.Getpid(), UID: hello.UID, GID: hello.GID}
 	if d.opt.Commands != nil {
 		if err := d.opt.Commands.Load(); err != nil {
 			return err
 		}
-		defer d.opt.Commands.Close()
-		if err := d.opt.Commands.Start(Peer{PID: os.Getpid(), UID: hello.UID, GID: hello.GID}); err != nil {
+	}
+	if err := d.openAudit(); err != nil {
+		return err
+	}
+	defer d.close()
+	if d.opt.Commands != nil {
+		if err := d.opt.Commands.Start(peer); err != nil {
 			return err
 		}
 		hello.Policy, hello.Trees = d.opt.Commands.Describe()
 	}
-	return d.serve(ctx, conn, hello)
+	return d.newServer(conn, peer).serve(ctx, hello)
 }

@@ -13,6 +13,8 @@ import (
 type Peer struct {
 	PID      int
 	UID, GID uint32
+	// Program is its command line, as it was when the helper started, without secrets, for the audit log. Empty: unknown.
+	Program string
 }
 
 // socketPeer wants standard input to be a connected AF_UNIX socket and returns its type and its peer.

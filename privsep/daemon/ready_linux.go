@@ -52,13 +52,13 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 	}
 	if commands := r.daemon.opt.Commands; commands != nil {
 		commands.Meet(peer, service.Groups)
-		defer commands.Close()
 	}
-	heedSignals(conn.Shutdown)
+	defer r.daemon.close()
+	heedSignals(conn.Shutdown, r.daemon.audit.Reopen)
 	if err := endWithPeer(conn); err != nil {
 		return err
 	}
-	s := r.daemon.newServer(conn)
+	s := r.daemon.newServer(conn, peer)
 	if service.Gate != nil {
 		s.gate = func() error {
 			if err := service.Gate(); err != nil {

@@ -24,6 +24,7 @@ func (s *server) begin(c *call) {
 	}
 	c.settled = context.AfterFunc(c.ctx, func() { s.overdue(c) })
 	c.signals = make(chan syscall.Signal, 32)
+	s.running[c] = struct{}{}
 	s.group.Add(1)
 	go s.run(c)
 }
@@ -53,6 +54,7 @@ func (s *server) run(c *call) {
 		c.fail(ended(endCode(err)))
 		return
 	}
+	c.beganAt.Store(int64(time.Since(s.start)))
 	args := c.args
 	c.args = nil // it is garbage as soon as it is decoded
 	reply, out, err := c.handler.Run(c.ctx, args, slices.Clone(c.files))
@@ -119,6 +121,7 @@ func (s *server) release(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.released = true
+	delete(s.running, c)
 	if c.timer != nil {
 		c.timer.Stop()
 	}

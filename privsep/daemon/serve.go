@@ -23,16 +23,20 @@ type server struct {
 	ctx      context.Context
 	group    sync.WaitGroup // handlers that have not returned
 	large    int            // bytes of large requests since the last collection
+	start    time.Time
+	audit    auditor
+	tally    tally
 
 	mu      sync.Mutex
-	calls   map[uint64]*call // unanswered, by the client's id
-	held    load             // by calls, until each is answered and its handler has returned
-	taken   int              // slots
-	stuck   int              // slots whose call was answered without its handler
-	waiting callList         // for a slot
-	due     deadlines        // of those that wait
-	late    callList         // answered by nobody yet, and not by their handler any more
-	sending bool             // a goroutine sends the answers of late
+	calls   map[uint64]*call   // unanswered, by the client's id
+	running map[*call]struct{} // whose handlers have not returned
+	held    load               // by calls, until each is answered and its handler has returned
+	taken   int                // slots
+	stuck   int                // slots whose call was answered without its handler
+	waiting callList           // for a slot
+	due     deadlines          // of those that wait
+	late    callList           // answered by nobody yet, and not by their handler any more
+	sending bool               // a goroutine sends the answers of late
 	fatal   error
 
 	gate     func() error // whether the service lets this client make one more call; nil: it does
@@ -42,23 +46,27 @@ type server struct {
 // errStuck ends a helper that has no slot left which could ever be free again.
 var errStuck = errors.New("every slot is taken by a handler that outlived its call")
 
-// serve sends HELLO and answers calls until the client goes (nil), or breaks the protocol. All handlers' contexts have
-// ended when it returns, and every handler that heeds its context has returned.
-func (d *Daemon) serve(ctx context.Context, conn *wire.Conn, hello wire.Hello) error {
-	return d.newServer(conn).serve(ctx, hello)
-}
-
-func (d *Daemon) newServer(conn *wire.Conn) *server {
-	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, calls: map[uint64]*call{}}
+func (d *Daemon) newServer(conn *wire.Conn, peer Peer) *server {
+	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, calls: map[uint64]*call{},
+		running: map[*call]struct{}{}, start: time.Now()}
 	for name, h := range d.handlers {
 		s.handlers[name] = &h
+	}
+	s.audit.to, s.audit.peer = d.audit, peer
+	if d.opt.Context != nil {
+		s.audit.context = d.opt.Context.Name()
+	}
+	if d.opt.Commands != nil {
+		s.audit.commands = d.opt.Commands.Handler().Name
 	}
 	return s
 }
 
+// serve sends HELLO and answers calls until the client goes (nil), or breaks the protocol. All handlers' contexts have
+// ended when it returns, and every handler that heeds its context has returned.
 func (s *server) serve(ctx context.Context, hello wire.Hello) error {
 	ctx, cancel := context.WithCancelCause(ctx)
-	s.ctx = ctx
+	s.ctx, s.audit.policy = ctx, hello.Policy
 	d, conn := s.daemon, s.conn
 	s.logs = newLogQueue(func(m wire.Log) { s.send(m, nil) })
 	defer s.logs.close()
@@ -78,6 +86,9 @@ func (s *server) serve(ctx context.Context, hello wire.Hello) error {
 	cancel(errors.New("the client is gone"))
 	conn.Shutdown() // a handler that still sends must not wait for a client that reads no more
 	s.wait()
+	var broken *wire.ProtocolError
+	errors.As(err, &broken)
+	s.audit.over(broken)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fatal != nil {

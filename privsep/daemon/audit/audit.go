@@ -10,21 +10,30 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"io"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/command"
 	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
+	"github.com/privhelper/privhelper/privsep/stats"
 )
 
 // A Log takes decisions. The zero Log and a nil one drop them; make one with Open or New. It is safe for concurrent use.
-type Log struct{ to *sink.Sink }
+type Log struct {
+	to *sink.Sink
+
+	mu     sync.Mutex
+	counts map[stats.Decisions]uint64 // their own Count is 0
+}
 
 // New returns a Log that writes lines to out alone; nil drops them. The caller keeps out.
-func New(out io.Writer) *Log { return &Log{sink.To(out)} }
+func New(out io.Writer) *Log { return &Log{to: sink.To(out)} }
 
 // Open returns the Log that a configuration asks for: its audit_file or, where that names none, rest, which stays the
 // caller's and may be nil; and syslog or the journal with use_syslog. Call it before confine: the descriptors stay open.
@@ -38,7 +47,7 @@ func Open(cfg filters.Config, rest io.Writer) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{to}, nil
+	return &Log{to: to}, nil
 }
 
 // Sink is where the lines go: for those of calls beside commands, and for counting what was lost. Nil: nowhere.
@@ -87,6 +96,7 @@ func (e Entry) result() string {
 // (its locks are held), and before it starts. It changes nothing: what a file or a syslog does not take is lost, and
 // counted.
 func (l *Log) Decision(e Entry) {
+	l.count(e)
 	severity := sink.Error
 	if e.Err == nil && e.Verdict.Outcome == filters.Match {
 		severity = sink.Info
@@ -105,6 +115,41 @@ func (l *Log) NotStarted(e Entry, cause error) {
 func (l *Log) End(e Entry, end End) {
 	e.Err = end.Err
 	l.write(e.line("event", "end", time.Now(), &end), sink.Info)
+}
+
+// count keeps in mind what Decisions says. Rules are the policy's, and so there are not too many.
+func (l *Log) count(e Entry) {
+	if l == nil {
+		return
+	}
+	d := stats.Decisions{Outcome: e.result()}
+	if e.Verdict.Rule != nil {
+		d.Rule = e.Verdict.Rule.Name
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.counts == nil {
+		l.counts = map[stats.Decisions]uint64{}
+	}
+	l.counts[d]++
+}
+
+// Decisions returns how many there were, by rule and outcome.
+func (l *Log) Decisions() []stats.Decisions {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []stats.Decisions
+	for d, n := range l.counts {
+		d.Count = n
+		all = append(all, d)
+	}
+	slices.SortFunc(all, func(a, b stats.Decisions) int {
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Outcome, b.Outcome))
+	})
+	return all
 }
 
 func (l *Log) write(line []byte, severity sink.Severity) { l.Sink().Write(line, severity) }

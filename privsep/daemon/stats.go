@@ -1,0 +1,136 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+	"github.com/privhelper/privhelper/privsep/stats"
+)
+
+// A tally counts the calls that were answered.
+type tally struct {
+	mu    sync.Mutex
+	calls map[outcomeOf]uint64
+}
+
+type outcomeOf struct {
+	entrypoint string
+	code       privsep.Code
+}
+
+func (t *tally) add(entrypoint string, code privsep.Code) {
+	if code == privsep.CodeNoEntrypoint {
+		entrypoint = "" // the client has as many names as it likes
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.calls == nil {
+		t.calls = map[outcomeOf]uint64{}
+	}
+	t.calls[outcomeOf{entrypoint, code}]++
+}
+
+func (t *tally) list() []stats.Calls {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	keys := slices.SortedFunc(maps.Keys(t.calls), func(a, b outcomeOf) int {
+		return cmp.Or(cmp.Compare(a.entrypoint, b.entrypoint), cmp.Compare(a.code, b.code))
+	})
+	var all []stats.Calls
+	for _, k := range keys {
+		all = append(all, stats.Calls{Entrypoint: k.entrypoint, Outcome: outcome(k.code), Count: t.calls[k]})
+	}
+	return all
+}
+
+// ended takes note of a call that is about to be answered; the empty code says that it went well.
+func (s *server) ended(c *call, code privsep.Code) {
+	s.tally.add(c.handler.Name, code)
+	s.audit.call(c.handler.Name, c.began(), code)
+}
+
+// began is when the call's handler was called; zero: it was not.
+func (c *call) began() time.Time {
+	if n := c.beganAt.Load(); n != 0 {
+		return c.server.start.Add(time.Duration(n))
+	}
+	return time.Time{}
+}
+
+// stats is the handler of stats.Get, in place of the table's: it is called by who reads requests, and takes no slot.
+func (d *Daemon) stats(ctx context.Context, _ struct{}) (stats.Stats, error) {
+	s := callOf(ctx).server
+	all := stats.Stats{PID: os.Getpid(), Policy: s.audit.policy, Uptime: time.Since(s.start), Slots: d.opt.Slots, Queue: d.opt.Queue,
+		Calls: s.tally.list(), AuditLost: s.audit.to.Lost(), LogDropped: s.logs.lost.Load()}
+	if d.opt.Context != nil {
+		all.Context = d.opt.Context.Name()
+	}
+	if d.opt.Commands != nil {
+		all.Rules, all.Decisions = d.opt.Commands.Decisions()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all.Running, all.Stuck, all.Waiting = s.taken, s.stuck, s.waiting.len
+	all.HeldBytes, all.HeldFiles = s.held.bytes, s.held.files
+	for c := range s.running {
+		all.InFlight = append(all.InFlight, c.describe())
+	}
+	slices.SortFunc(all.InFlight, func(a, b stats.Call) int { return cmp.Compare(b.Age, a.Age) })
+	return all, nil
+}
+
+// describe is what one call does now. The server's lock is held.
+func (c *call) describe() stats.Call {
+	d := stats.Call{ID: c.id, Entrypoint: c.handler.Name, Stuck: c.stuck}
+	if began := c.began(); !began.IsZero() {
+		d.Age = time.Since(began)
+	}
+	if w := c.work.Load(); w != nil {
+		d.Rule, d.PID, d.Locks, d.Locked = w.rule, w.pid, w.locks, w.locked
+	}
+	return d
+}
+
+// work is what a call's handler has said of its command.
+type work struct {
+	rule   string
+	pid    int
+	locks  []string
+	locked bool
+}
+
+// Locks says, for Stats, which locks the call's command needs, and whether it holds them all by now or still waits for
+// one. It is for handlers that run one.
+func Locks(ctx context.Context, names []string, held bool) {
+	if c := callOf(ctx); c != nil {
+		c.say(func(w *work) { w.locks, w.locked = names, held })
+	}
+}
+
+// say changes what is known of the call's command. One goroutine does: its handler's.
+func (c *call) say(change func(*work)) {
+	next := work{}
+	if w := c.work.Load(); w != nil {
+		next = *w
+	}
+	change(&next)
+	c.work.Store(&next)
+}
+
+// tell answers stats.Get out of turn.
+func (s *server) tell(c *call, h *privsep.Handler) {
+	defer c.closeFiles()
+	reply, _, err := h.Run(context.WithValue(s.ctx, callKey{}, c), c.args, slices.Clone(c.files))
+	if err != nil {
+		s.send(errorOf(c, err), nil)
+		return
+	}
+	s.send(wire.Return{ID: c.id, Reply: reply}, nil)
+}
