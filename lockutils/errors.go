@@ -61,7 +61,8 @@ func (e *WaitError) Unwrap() error { return e.Err }
 
 // Holder is who has a lock.
 type Holder struct {
-	Pid     int
+	Host    string // the machine, where it can be another than this one
+	Pid     int    // zero where it is not known
 	Command string // as in /proc/PID/cmdline, shortened; empty where it may not be read
 	// Since is when the lock was taken where this process holds it. For another process it is when that process started,
 	// which is the earliest that it can have been: the kernel keeps no time.
@@ -71,11 +72,19 @@ type Holder struct {
 
 func (h *Holder) String() string {
 	text := fmt.Sprintf("pid %d", h.Pid)
-	if h.Command != "" {
+	switch {
+	case h.Pid == 0:
+		text = h.Command
+	case h.Command != "":
 		text += " (" + h.Command + ")"
+	}
+	if h.Host != "" {
+		text += " on " + h.Host
 	}
 	switch {
 	case h.Since.IsZero():
+	case h.Host != "":
+		text += ", since " + h.Since.Format(time.DateTime)
 	case h.Here:
 		text += ", this process, since " + h.Since.Format(time.DateTime)
 	default:

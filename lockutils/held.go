@@ -31,6 +31,9 @@ type Grant struct {
 	Token int64
 	// Lost is closed when the lock can no longer be relied on. Nil means never.
 	Lost <-chan struct{}
+	// Look, if given, is called by Held.Lost before it returns, so that an engine that counts time closes Lost by the
+	// clock: a timer of a process that was stopped comes late.
+	Look func()
 	// Release gives the lock back. It is called once.
 	Release func() error
 }
@@ -80,8 +83,14 @@ func (h *Held) Context() context.Context {
 }
 
 // Lost returns a channel that is closed when the lock can no longer be relied on. For files it never is: a kernel
-// forgets no lock of a process that lives.
-func (h *Held) Lost() <-chan struct{} { return h.grant.Lost }
+// forgets no lock of a process that lives. Whoever calls it anew before each act, instead of keeping the channel, sees
+// also what happened while the process was stopped.
+func (h *Held) Lost() <-chan struct{} {
+	if h.grant.Look != nil {
+		h.grant.Look()
+	}
+	return h.grant.Lost
+}
 
 // Token returns a number that is greater than that of every earlier holder of the name, so that whoever is written to
 // can refuse a holder that is late; zero where the engine has none, as files do not.
