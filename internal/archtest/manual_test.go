@@ -28,6 +28,8 @@ var manual = []struct {
 	{"privhelper.8", "Commands", regexp.MustCompile(`^\.It Cm (\S+)`), "cmd/privhelper/main.go", cases("dispatch"), []string{"help", "--help", "-h"}},
 	{"privhelper.8", "Options", regexp.MustCompile(`^\.It Fl (-\S+)`), "cmd/privhelper/flags.go", dashed(cases("parseFlags")), nil},
 	{"privhelper.8", "EXIT STATUS", regexp.MustCompile(`^\.It (\d+)$`), "cmd/privhelper/main.go", constants("exit"), nil},
+	{"privhelper.8", "Exit codes of a helper", regexp.MustCompile(`^\.It (\d+)$`), "privsep/daemon/exit.go", constants("exit"), nil},
+	{"privhelper.8", "Exit codes of lock", regexp.MustCompile(`^\.It (\d+)$`), "lockutils/lockcmd/lockcmd.go", constants("exit"), nil},
 	{"privhelper.conf.5", "Options", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/config.go", cases("set"), nil},
 	{"privhelper-filters.5", "Classes", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/class.go", keys("classes"), nil},
 	{"privhelper-filters.5", "A rule's own section", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/section.go", keys("enforced"), nil},

@@ -13,54 +13,53 @@ import (
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// exitConfig is the exit code of a helper that did not come to serve: rootwrap's code for a bad configuration.
-const exitConfig = 97
-
 // Main is a helper's whole life: it starts up, serves the client on standard input, and ends the process when the
-// client is gone. An error of the start goes to standard error, where the client finds it, and nothing is served.
+// client is gone. An error of the start goes to standard error, where the client finds it, and nothing is served. The
+// process's exit code is 0 then, 97 where it did not come to serve, 76 where the client broke the protocol, and 70 where
+// every slot was taken by a handler that outlived its call.
 func (d *Daemon) Main() {
-	if err := d.run(); err != nil {
+	served, err := d.run()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
-		os.Exit(exitConfig)
 	}
-	os.Exit(0)
+	os.Exit(exitCode(served, err))
 }
 
 // run is the start-up, in the order that its safety rests on. No byte of the client is read before verify returned.
-func (d *Daemon) run() error {
+func (d *Daemon) run() (served bool, err error) {
 	if err := spawn.CloseOnExecFrom3(); err != nil {
-		return err
+		return false, err
 	}
 	kind, peer, err := socketPeer(0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if kind == unix.SOCK_SEQPACKET {
-		return starter(0)
+		return false, starter(0)
 	}
 	peer, err = peer.mayAsk(d.opt.ClientUID, os.Getenv("SUDO_UID"))
 	if err != nil {
-		return err
+		return false, err
 	}
 	peer.Program = program(0, peer.PID)
 	spec, err := d.load()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer d.close()
 	conn, err := takeStandardInput()
 	if err != nil {
-		return err
+		return false, err
 	}
 	hello, err := d.confine(spec, peer)
 	if err != nil {
-		return err
+		return false, err
 	}
 	heedSignals(conn.Shutdown, d.audit.Reopen)
 	if err := endWithPeer(conn); err != nil {
-		return err
+		return false, err
 	}
-	return d.newServer(conn, peer).serve(context.Background(), hello)
+	return true, d.newServer(conn, peer).serve(context.Background(), hello)
 }
 
 // load reads all that a helper must know before it gives up the right to read it, and says what it keeps.
