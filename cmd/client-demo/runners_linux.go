@@ -12,19 +12,27 @@ import (
 )
 
 // runners runs the same function here and as root: it takes a Runner, and does not know where that runs anything. With
-// --root-helper the root one is that prefix, as OpenStack's services have it; a service that gave its own root up asks its
-// helper, whose policy decides.
+// --root-helper the root one is that prefix, as OpenStack's services have it, where sudoers allows it more than the helper;
+// a service that gave its own root up asks its helper, whose policy decides.
 func (s *steps) runners(ctx context.Context) (string, error) {
-	var root processutils.Runner = privrunner.Runner{Client: s.c}
-	how := "by the helper"
-	if s.rootHelper != "" && !s.wasRoot {
-		root, how = processutils.Prefix{Helper: s.rootHelper}, "by "+s.rootHelper
-	}
 	here, err := whoRuns(ctx, processutils.Local{})
 	if err != nil {
 		return "", err
 	}
-	there, err := whoRuns(ctx, processutils.Retry{Runner: root, Attempts: 3})
+	var there string
+	how := "by the helper"
+	prefixed := s.rootHelper != "" && !s.wasRoot
+	if prefixed {
+		how = "by " + s.rootHelper
+		there, err = whoRuns(ctx, processutils.Prefix{Helper: s.rootHelper})
+		var refused *processutils.ExecError
+		if errors.As(err, &refused) && refused.ExitCode() > 0 {
+			prefixed, how = false, "by the helper, all that "+s.rootHelper+" may start"
+		}
+	}
+	if !prefixed {
+		there, err = whoRuns(ctx, privrunner.Runner{Client: s.c})
+	}
 	if err != nil {
 		return "", err
 	}
