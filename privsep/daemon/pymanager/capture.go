@@ -68,18 +68,20 @@ func (c *capture) piece(o *output, size int) ([]byte, error) {
 	return space, nil
 }
 
-// came says that the last piece of o has n bytes more.
+// came says that the last piece of o has n bytes more. Of more than may come, what may is kept.
 func (c *capture) came(o *output, n int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return nil
 	}
-	if c.left -= int64(n); c.left < 0 {
+	kept := min(int64(n), c.left)
+	c.left -= kept
+	last := &o.pieces[len(o.pieces)-1]
+	*last = (*last)[:len(*last)+int(kept)]
+	if int64(n) > kept {
 		return errOutput
 	}
-	last := &o.pieces[len(o.pieces)-1]
-	*last = (*last)[:len(*last)+n]
 	return nil
 }
 

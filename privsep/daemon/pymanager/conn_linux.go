@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 )
 
 // A conn is one connection: of a client's thread, or for one request. Python's manager knows both, and tells them apart by
@@ -14,6 +13,7 @@ type conn struct {
 	server *server
 	file   *os.File
 	reader *bufio.Reader
+	known  bool // it has proved that it knows the key; the server's, under its lock
 }
 
 // serve is the life of a connection.
@@ -21,10 +21,10 @@ func (c *conn) serve() {
 	s := c.server
 	defer s.leave(c)
 	random, err := randomBytes(randomSize)
-	if err != nil || c.file.SetDeadline(time.Now().Add(authTime)) != nil {
+	if err != nil {
 		return
 	}
-	if authenticate(c.file, s.key, random) != nil || !s.known(c) {
+	if authenticate(c.file, s.key, random) != nil || !s.enter(c) {
 		return
 	}
 	c.reader = bufio.NewReader(c.file)

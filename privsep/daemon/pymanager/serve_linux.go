@@ -35,7 +35,9 @@ type server struct {
 	mu       sync.Mutex
 	stopping bool
 	conns    map[*conn]struct{} // all
-	halfOpen []*conn            // those that have not proved that they know the key, in the order in which they came
+	known    int                // of them, that have proved that they know the key
+	halfOpen []*conn            // that have not, in the order in which they came; who was dropped is gone from here
+	left     sync.Cond          // a connection has ended
 	requests int                // being answered
 	timer    *time.Timer        // ends a daemon without requests
 }
@@ -45,6 +47,7 @@ func (s *server) ready() {
 	s.memory.give(s.limits.Memory)
 	s.slots = make(chan struct{}, s.limits.Commands)
 	s.conns = map[*conn]struct{}{}
+	s.left.L = &s.mu
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,12 +102,19 @@ func (s *server) admit(fd int) {
 	c := &conn{server: s, file: os.NewFile(uintptr(fd), "client")}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil || cred.Uid != s.uid || s.stopping || int64(len(s.conns)-len(s.halfOpen)) >= s.limits.Connections {
+	if err != nil || cred.Uid != s.uid {
 		c.file.Close()
 		return
 	}
 	if int64(len(s.halfOpen)) >= s.limits.HalfOpen {
 		s.dropOldestLocked()
+	}
+	for int64(len(s.conns)-s.known) >= 2*s.limits.HalfOpen { // those that were dropped and still have their descriptor
+		s.left.Wait()
+	}
+	if s.stopping || c.file.SetDeadline(time.Now().Add(authTime)) != nil {
+		c.file.Close()
+		return
 	}
 	s.halfOpen = append(s.halfOpen, c)
 	s.conns[c] = struct{}{}
@@ -128,15 +138,17 @@ func (s *server) dropOldestLocked() bool {
 	return true
 }
 
-// known says that c knows the key. It is false where there is no place for it any more.
-func (s *server) known(c *conn) bool {
+// enter says that c knows the key. It is false where there is no place for it any more.
+func (s *server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.halfOpen, c)
-	if i < 0 || s.stopping || int64(len(s.conns)-len(s.halfOpen)) >= s.limits.Connections {
+	if i < 0 || s.stopping || int64(s.known) >= s.limits.Connections {
 		return false
 	}
 	s.halfOpen = slices.Delete(s.halfOpen, i, i+1)
+	s.known++
+	c.known = true
 	return true
 }
 
@@ -148,7 +160,11 @@ func (s *server) leave(c *conn) {
 	if i := slices.Index(s.halfOpen, c); i >= 0 {
 		s.halfOpen = slices.Delete(s.halfOpen, i, i+1)
 	}
+	if c.known {
+		s.known--
+	}
 	delete(s.conns, c)
+	s.left.Signal()
 	s.group.Done()
 }
 
