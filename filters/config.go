@@ -29,6 +29,11 @@ type Config struct {
 	User, Group   string   // whom the helper itself becomes; empty: it stays who it is
 	TrustedGroups []string // groups that may write policy and executables
 
+	// LockPath is the folder of the locks that rules name; empty: none may. LockPathShared says that others than root may
+	// write it.
+	LockPath       string
+	LockPathShared bool
+
 	AuditFile string // ours: takes a line for every decision; empty: none named
 
 	UseSyslog      bool
@@ -144,6 +149,10 @@ func (c *Config) set(it item) (known bool, err error) {
 		if c.AuditFile = it.value; !isAbs(it.value) {
 			err = fmt.Errorf("audit_file: %q is not an absolute path", it.value)
 		}
+	case "lock_path":
+		c.LockPath, err = it.value, checkFolder(it.value)
+	case "lock_path_shared":
+		c.LockPathShared, err = parseBool(it.value)
 	case "use_syslog":
 		c.UseSyslog, err = parseBool(it.value)
 	case "syslog_log_facility":

@@ -22,7 +22,7 @@ func (p *Policy) Decide(m Machine, r Request) Verdict {
 	if len(r.Env) > 0 {
 		args = slices.Concat([]string{"env"}, r.Env, r.Argv)
 	}
-	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir}
+	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir, client: r.Client}
 	v := q.either(args, r.Argv)
 	if v.Outcome != Match {
 		// Only now is anybody interested in reasons: the same walk again, which collects them.
@@ -83,6 +83,7 @@ type query struct {
 	wanted  []string // the environment that must come out, if any
 	byList  bool     // by the rule's own list of variables
 	dir     string   // the working directory asked for, if any
+	client  Client
 	explain bool
 	near    []Near
 

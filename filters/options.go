@@ -14,6 +14,12 @@ func (s *Section) adds() bool {
 // options puts into v what the rule's own section says of the environment and the working directory, and reports whether
 // that is what was asked for.
 func (q *query) options(r *Rule, v *Verdict) bool {
+	if c := r.Section.Clients; len(c) > 0 && !slices.ContainsFunc(c, q.isClient) {
+		if q.explain {
+			q.no("", "it is for the clients %s alone", strings.Join(c, ", "))
+		}
+		return false
+	}
 	switch {
 	case len(q.wanted) == 0:
 	case q.byList:
@@ -57,6 +63,8 @@ func (q *query) options(r *Rule, v *Verdict) bool {
 	}
 	return false
 }
+
+func (q *query) isClient(who string) bool { return q.client != nil && q.client.Is(who) }
 
 // lets says whether the client may set e, which is NAME=value.
 func (s *Section) lets(e string) bool {

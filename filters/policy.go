@@ -75,6 +75,9 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 	}
 	p.leafEnvs = make(map[string][]int32)
 	for i, r := range p.rules {
+		if err := r.keep(&cfg); err != nil {
+			return nil, nil, err
+		}
 		r.index = i
 		if _, ok := r.kind.(*env); ok {
 			p.envs = append(p.envs, int32(i))

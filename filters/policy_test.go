@@ -53,7 +53,7 @@ func TestPolicyErrors(t *testing.T) {
 		{"no delimiter\n", "test.filters:2: ", "test.filters:2: "},
 		{": CommandFilter, a, root\n", "test.filters:2: ", "test.filters:2: "},
 		{"a: CommandFilter, a, root\nb: CommandFilter, \xff, root\n", "test.filters:3: is not UTF-8", "test.filters:3: is not UTF-8"},
-		{"a: CommandFilter, a, root\n[a]\ntimeout = 3\n", `test.filters:4: timeout of rule "a": the key is not known`, `timeout of rule "a": the key is not known`},
+		{"a: CommandFilter, a, root\n[a]\ntime = 3\n", `test.filters:4: time of rule "a": the key is not known`, `time of rule "a": the key is not known`},
 		{"a: CommandFilter, a, root\n[a]\nlifetime = no\n", `lifetime of rule "a": "no"`, `lifetime of rule "a": "no"`},
 		{"a: CommandFilter, a, root\n[A]\nlifetime = client\n", "", ""},
 		{"a: CommandFilter, a, root\n[b]\ntimeout = 3\n", "test.filters:3: section [b] is for no rule", "warn is for no rule"},

@@ -142,9 +142,6 @@ var sectionKeys = map[string]func(r *Rule, s *Section, value string) error{
 	"lifetime":     func(r *Rule, _ *Section, v string) error { return oneOf(v, &r.Detached, "client", "detached") },
 }
 
-// enforced are the keys that the helper already holds to. The others are refused, so that no rule promises what is not so.
-var enforced = map[string]bool{"lifetime": true}
-
 // adopt takes the rule's own section over. An item that is not known refuses the policy in both semantics: a section
 // narrows its rule, and what narrows must never be ignored, though Python would.
 func (r *Rule) adopt(from *section) error {
@@ -153,43 +150,21 @@ func (r *Rule) adopt(from *section) error {
 	for _, it := range from.items {
 		s.Items = append(s.Items, Item{it.name, it.value, it.line})
 		if err := r.option(s, it.name, it.value); err != nil {
-			return &Error{File: r.File, Line: it.line, Msg: fmt.Sprintf("%s of rule %q: %v", it.name, r.Name, err), Deviation: BadLine}
+			return r.Fault(it.name, err)
 		}
-	}
-	if s.Sandboxed() {
-		return r.checkSandbox(s)
 	}
 	return nil
 }
 
 func (r *Rule) option(s *Section, key, value string) error {
-	if resource, ok := strings.CutPrefix(key, "rlimit_"); ok && enforced["rlimit_"] {
+	if resource, ok := strings.CutPrefix(key, "rlimit_"); ok {
 		l, err := parseLimit(resource, value)
 		s.Limits = append(s.Limits, l)
 		return err
 	}
 	set, ok := sectionKeys[key]
-	if !ok || !enforced[key] {
+	if !ok {
 		return fmt.Errorf("the key is not known")
 	}
 	return set(r, s, value)
-}
-
-// checkSandbox refuses what landlock leaves free: whoever owns files, or may act as if, can change their modes and owners
-// wherever they lie.
-func (r *Rule) checkSandbox(s *Section) error {
-	fail := func(why string) error {
-		return &Error{File: r.File, Line: s.Line, Deviation: BadLine,
-			Msg: fmt.Sprintf("rule %q: read and write need %s, since landlock keeps nobody from chmod and chown", r.Name, why)}
-	}
-	if r.RunAs == "root" || strings.HasPrefix(r.RunAs, "0:") {
-		return fail("a run_as other than root")
-	}
-	for _, c := range []string{"CAP_FOWNER", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"} {
-		if slices.Contains(s.Capabilities, c) {
-			return fail("capabilities without " + c)
-		}
-	}
-	s.NoNewPrivileges = true // without it the kernel lets nobody confine himself
-	return nil
 }

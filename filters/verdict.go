@@ -10,6 +10,14 @@ type Request struct {
 	Argv []string // never empty; the first is the command's name, or its path where a rule gives one
 	Env  []string // NAME=value, judged as if env NAME=value… stood before Argv
 	Dir  string   // the working directory asked for: below the rule's cwd
+	// Client is who asks; nil is nobody whom a rule's list of clients names.
+	Client Client
+}
+
+// A Client is who asks, as the machine knows him.
+type Client interface {
+	// Is reports whether who is the client, by a user's name or number, or, where it begins with @, a group of the client's.
+	Is(who string) bool
 }
 
 // An Outcome is what a Verdict comes to. The zero value refuses.

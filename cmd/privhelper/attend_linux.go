@@ -1,14 +1,21 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
+	"github.com/privhelper/privhelper/internal/spawn"
+	"github.com/privhelper/privhelper/privsep/command"
+	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
 
 // keepsTerminal reports whether there is a terminal that a command of account must not have. Whoever can open a terminal
@@ -34,72 +41,98 @@ func keepsTerminal(account host.Account) bool {
 	return true
 }
 
-// forwarded are the signals that are meant for the command when they come to us. SIGTSTP and SIGWINCH are ours to act on.
-var forwarded = []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT}
-
-// attend starts the command in a session of its own, with a pty in the place of each stream that is a terminal, and stays
-// as its parent until it ends. It returns the exit code, 128+N where signal N ended the command.
+// attend starts the command and stays as its parent until it ends: by itself, or with its rule's timeout, which takes all
+// that it has started along. hidden is a command that must not have the caller's terminal: it gets a session of its own,
+// with a pty in the place of each stream that is a terminal.
 //
-// The calling goroutine is locked to a thread that lives until the process ends: the kernel sends Pdeathsig when the
-// thread ends that forked.
-func attend(v filters.Verdict, account host.Account, env []string) (int, error) {
-	t, err := newTerminal(account.UID)
-	if err != nil {
-		return 0, err
-	}
-	sys := &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: uint32(account.UID), Gid: uint32(account.GID)}}
-	for _, g := range account.Groups {
-		sys.Credential.Groups = append(sys.Credential.Groups, uint32(g))
-	}
-	if !v.Rule.Detached {
-		sys.Pdeathsig = syscall.SIGKILL
-	}
-	files := []uintptr{0, 1, 2}
-	if t != nil {
-		sys.Setctty = true
-		for fd := range files {
-			if t.replaces[fd] {
-				files[fd], sys.Ctty = t.slave.Fd(), fd
-			}
+// What the command leaves behind, if its rule has a lock or a timeout, goes when it has ended, unless its rule lets it live
+// on (lifetime = detached): the caller waits for nothing more.
+func attend(r *filters.Rule, p *root.Prepared, confined, hidden bool) (spawn.Status, error) {
+	ended := spawn.Status{}
+	c := &p.Command
+	var t *terminal
+	if hidden {
+		var err error
+		if t, err = newTerminal(p.Account.UID); err != nil {
+			return ended, err
 		}
+		t.give(c)
 	}
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, append(forwarded, unix.SIGTSTP, unix.SIGWINCH)...)
-	pid, err := syscall.ForkExec(v.Path, v.Argv, &syscall.ProcAttr{Env: env, Files: files, Sys: sys})
+	c.Outlives = r.Detached
+	whole := len(r.Section.Locks) > 0 || r.Section.Timeout > 0
+	g, err := spawn.NewGroup(spawn.Options{NoCgroup: !whole, MaxProcesses: -1})
 	if err != nil {
 		t.close()
-		return 0, &os.PathError{Op: "execute", Path: v.Path, Err: err}
+		return ended, err
+	}
+	var setup func() error
+	if confined {
+		setup = p.Confine
+	}
+	forker, err := spawn.NewForker(setup)
+	if err != nil {
+		t.close()
+		return ended, errors.Join(err, g.Close())
+	}
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded(hidden)...)
+	child, err := g.Start(context.Background(), forker, *c)
+	if err != nil {
+		t.close()
+		return ended, errors.Join(err, g.Close())
 	}
 	t.start()
-	ended := make(chan struct{})
-	go func() {
-		// Without reaping: until we do, the number is the command's, and a signal sent to it goes nowhere else.
-		for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-		}
-		close(ended)
-	}()
+	late, err := wait(r, child, signals, t, hidden)
+	t.finish()
+	ended, werr := child.Wait()
+	if r.Detached && ended.Code == 0 {
+		_, lerr := child.LetGo()
+		werr = errors.Join(werr, lerr)
+	}
+	if whole {
+		werr = errors.Join(werr, g.Close())
+	}
+	if err = errors.Join(err, werr); err == nil && late {
+		err = fmt.Errorf("%w (timeout = %v of rule %s)", command.ErrTimeout, r.Section.Timeout, r.Name)
+	}
+	return ended, err
+}
+
+// wait waits for the command's main process. late says that its time was up before.
+func wait(r *filters.Rule, child *spawn.Process, signals <-chan os.Signal, t *terminal, hidden bool) (late bool, err error) {
+	var timeout <-chan time.Time
+	if d := r.Section.Timeout; d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		timeout = timer.C
+	}
 	for {
 		select {
 		case s := <-signals:
-			pass(pid, s.(syscall.Signal), t)
-			continue
-		case <-ended:
+			if keyboard := s == unix.SIGINT || s == unix.SIGQUIT; !keyboard || hidden || !hasKeyboard() {
+				pass(child, s.(syscall.Signal), t)
+			} // else the command has it already
+		case <-timeout:
+			return true, child.KillTree()
+		case <-child.Done():
+			return false, nil
 		}
-		break
 	}
-	t.finish()
-	var ws syscall.WaitStatus
-	if _, err := syscall.Wait4(pid, &ws, 0, nil); err != nil {
-		return 0, os.NewSyscallError("wait4", err)
-	}
-	if ws.Signaled() {
-		return 128 + int(ws.Signal()), nil
-	}
-	return ws.ExitStatus(), nil
 }
 
-// pass gives a signal to the command's process group, which its leader cannot leave.
-func pass(pid int, s syscall.Signal, t *terminal) {
+// forwarded are the signals that are meant for the command when they come to us. One in a session of its own gets none of
+// those that the keyboard sends, and SIGTSTP and SIGWINCH are ours to act on. One in our own process group gets the
+// keyboard's where there is one.
+func forwarded(hidden bool) []os.Signal {
+	all := []os.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGCONT}
+	if hidden {
+		return append(all, unix.SIGINT, unix.SIGQUIT, unix.SIGTSTP, unix.SIGWINCH)
+	}
+	return append(all, unix.SIGINT, unix.SIGQUIT)
+}
+
+// pass gives a signal to the command: in a session of its own to its process group, which its leader cannot leave.
+func pass(child *spawn.Process, s syscall.Signal, t *terminal) {
 	switch s {
 	case unix.SIGWINCH:
 		t.resize()
@@ -107,7 +140,7 @@ func pass(pid int, s syscall.Signal, t *terminal) {
 	case unix.SIGTSTP:
 		// The kernel ignores SIGTSTP in a group without a parent in its session, so the command gets what it cannot ignore.
 		// We stop the whole process from this thread, and go on when SIGCONT comes, which is forwarded.
-		_ = syscall.Kill(-pid, unix.SIGSTOP)
+		_ = child.Signal(unix.SIGSTOP)
 		t.leave()
 		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
 		return
@@ -115,5 +148,17 @@ func pass(pid int, s syscall.Signal, t *terminal) {
 		t.enter()
 		t.resize()
 	}
-	_ = syscall.Kill(-pid, s) // it may have ended by itself
+	_ = child.Signal(s) // it may have ended by itself
+}
+
+// hasKeyboard reports whether this process group is the foreground of a terminal, from which the kernel sends ^C and ^\ to
+// all of it.
+func hasKeyboard() bool {
+	tty, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(tty)
+	group, err := unix.IoctlGetInt(tty, unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
 }

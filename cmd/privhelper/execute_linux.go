@@ -5,101 +5,133 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
 	"github.com/privhelper/privhelper/internal/spawn"
-	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
 	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
 
-// execute runs what the verdict names. This process becomes the command wherever nothing is left to do afterwards:
-// nothing stays behind then, and streams, signals and exit code are the command's own. It stays as the command's parent,
-// and returns its exit code, where there is a terminal that the command must not have.
-func execute(loaded *host.Loaded, v filters.Verdict, account host.Account) (int, error) {
-	if v.Stdin != "" {
-		in, err := root.OpenRegular(v.Stdin)
-		if err != nil {
-			return 0, err
-		}
-		if err := unix.Dup3(int(in.Fd()), 0, 0); err != nil {
-			return 0, os.NewSyscallError("dup3", err)
+// prepare makes of a verdict what is to be executed, and takes its locks.
+func prepare(loaded *host.Loaded, v filters.Verdict) (*root.Prepared, *root.Held, error) {
+	now, err := confine.ReadStatus(0, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := root.Preparer{Loaded: loaded, Bounding: now.Permitted & now.Bounding}
+	if loaded.Config.HasCapabilities {
+		if m.Bounding, err = root.Capabilities(loaded.Config.Capabilities); err != nil {
+			return nil, nil, err
 		}
 	}
+	p, err := m.Prepare(v)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, err := takeLocks(loaded, v.Rule)
+	if err != nil {
+		p.Close()
+		return nil, nil, err
+	}
+	return p, held, nil
+}
+
+// execute runs what was prepared. This process becomes the command wherever nothing is left to do afterwards: nothing
+// stays behind then, and streams, signals and exit code are the command's own. It stays as the command's parent, and
+// returns how it ended, where there is a terminal that the command must not have, or where its rule has a lock, a timeout
+// or audit = full.
+func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Status, error) {
 	if err := errors.Join(spawn.CloseOnExecFrom3(), lowerNofile(loaded.Config)); err != nil {
-		return 0, err
+		return spawn.Status{}, err
 	}
 	runtime.LockOSThread()
 	if err := spawn.DefaultSignals(); err != nil {
-		return 0, err
+		return spawn.Status{}, err
 	}
-	env := append(os.Environ(), v.Env...)
-	if loaded.Config.Semantics == filters.Strict {
-		env = root.Environment(account, v.Env)
-		syscall.Umask(root.Umask)
-		if err := os.Chdir("/"); err != nil {
-			return 0, err
+	c := &p.Command
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	switch {
+	case p.Input != nil:
+		c.Stdin = p.Input
+	case r.Section.NoStdin:
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return spawn.Status{}, err
 		}
+		defer null.Close()
+		c.Stdin = null
 	}
-	confined, err := confineSelf(loaded.Config, v, account)
+	if err := inherit(loaded.Config.Semantics, r, p); err != nil {
+		return spawn.Status{}, err
+	}
+	confined, err := mustConfine(loaded.Config, r, p)
 	if err != nil {
-		return 0, err
+		return spawn.Status{}, err
 	}
-	if confined && keepsTerminal(account) {
-		return attend(v, account, env)
+	hidden := os.Geteuid() == 0 && keepsTerminal(p.Account)
+	if hidden || staysParent(r) {
+		return attend(r, p, confined, hidden)
 	}
 	if confined {
-		if err := becomeUser(account); err != nil {
-			return 0, err
+		if err := p.Confine(); err != nil {
+			return spawn.Status{}, err
 		}
 	}
-	return 0, &os.PathError{Op: "execute", Path: v.Path, Err: syscall.Exec(v.Path, v.Argv, env)}
+	p.Here()
+	return spawn.Status{}, spawn.Exec(*c)
 }
 
-// confineSelf gives the calling thread, and so what it executes or forks, the bounding set of the command. It reports
-// whether this process is root's and the ids are still to be changed.
-func confineSelf(cfg filters.Config, v filters.Verdict, account host.Account) (bool, error) {
-	if uid := os.Geteuid(); uid != 0 { // not the real one: under a setuid bit root is still to be given up
-		if uid == account.UID && uid == os.Getuid() && !cfg.HasCapabilities {
-			return false, nil // an ordinary user's command as that user: nothing to give up
+// staysParent reports whether something is left to do when the command has ended, or while it runs.
+func staysParent(r *filters.Rule) bool {
+	s := &r.Section
+	return len(s.Locks) > 0 || s.Timeout > 0 || s.FullAudit
+}
+
+// inherit says what of the caller the command keeps: in Oslo, as with rootwrap, its environment, folder and umask, where
+// the rule says no other; in Strict nothing.
+func inherit(semantics filters.Semantics, r *filters.Rule, p *root.Prepared) error {
+	c := &p.Command
+	if semantics == filters.Strict {
+		if c.Dir == "" {
+			c.Dir = "/"
 		}
-		return false, fmt.Errorf("a command that runs as %s needs root: start privhelper by sudo or doas", v.RunAs)
+		if !r.Section.HasUmask {
+			syscall.Umask(root.Umask)
+			p.KeepUmask()
+		}
+		return nil
 	}
-	spec := confine.ThreadSpec{DropBounding: cfg.HasCapabilities}
-	if account.UID == 0 && cfg.HasCapabilities {
-		set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
+	c.Env = root.Override(os.Environ(), p.RuleEnv)
+	if !r.Section.HasUmask {
+		p.KeepUmask()
+	}
+	if c.Dir == "" {
+		here, err := os.Getwd()
 		if err != nil {
-			return false, err
+			return fmt.Errorf("the caller's working directory: %w", err)
 		}
-		spec.Bounding = set
-	}
-	if cfg.HasCapabilities || account.UID != 0 { // also empties the inheritable and the ambient set
-		if err := confine.ConfineThread(spec); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// becomeUser gives this process the groups and the ids of the command. Go's calls change every thread, the one that
-// executes included. That the others have a wider bounding set does not matter to them: all answer alike, and none but
-// this one lives on.
-func becomeUser(account host.Account) error {
-	if err := syscall.Setgroups(account.Groups); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
-	}
-	if err := syscall.Setgid(account.GID); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
-	}
-	if err := syscall.Setuid(account.UID); err != nil {
-		return fmt.Errorf("become %s: %w", account.Name, err)
+		c.Dir = here
 	}
 	return nil
+}
+
+// mustConfine reports whether the thread that executes the command has something to lose, and refuses what this process
+// cannot do.
+func mustConfine(cfg filters.Config, r *filters.Rule, p *root.Prepared) (bool, error) {
+	if uid := os.Geteuid(); uid != 0 { // not the real one: under a setuid bit root is still to be given up
+		if uid != p.Account.UID || uid != os.Getuid() || cfg.HasCapabilities {
+			return false, fmt.Errorf("a command that runs as %s needs root: start privhelper by sudo or doas", r.RunAs)
+		}
+		if r.Section.Group != "" || r.Section.HasGroups {
+			return false, fmt.Errorf("the groups of rule %s need root: start privhelper by sudo or doas", r.Name)
+		}
+		p.Command.Credential = nil // an ordinary user's command as that user: nothing to give up
+		return len(r.Section.Items) > 0, nil
+	}
+	// Also empties the inheritable and the ambient set.
+	return cfg.HasCapabilities || p.Account.UID != 0 || len(r.Section.Items) > 0, nil
 }
 
 // lowerNofile lowers the soft limit of open files as oslo.rootwrap does, and leaves the hard one.

@@ -23,7 +23,7 @@ func explain(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBadConfig
 	}
-	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: f.args})
+	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: f.args, Client: caller(loaded)})
 	defer v.Close()
 	if f.json {
 		os.Stdout.Write(append(verdictJSON(v), '\n'))

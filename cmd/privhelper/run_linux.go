@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
+	"github.com/privhelper/privhelper/internal/spawn"
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
@@ -51,19 +53,25 @@ func rootwrap(name string, args []string) int {
 // one decides about a command line and acts on the verdict, and on nothing else. It returns the exit code of what it did
 // itself; a process that became the command returns nothing.
 func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int {
-	request := filters.Request{Argv: argv}
+	request := filters.Request{Argv: argv, Client: caller(loaded)}
 	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()
 	log, err := audit.Open(loaded.Config, nil)
 	if err != nil {
 		return complain(exitBadConfig, err.Error())
 	}
-	var account host.Account
+	entry := audit.Entry{PID: os.Getppid(), UID: uint32(os.Getuid()), GID: uint32(os.Getgid()), Policy: loaded.Policy.Hash(), Request: request, Verdict: v}
+	var p *root.Prepared
+	held := &root.Held{}
 	var noAccount error
 	if v.Outcome == filters.Match && v.Kill == nil {
-		account, noAccount = loaded.LookupUser(v.RunAs) // an error in Oslo only: in Strict Load refuses
+		if _, noAccount = loaded.AccountOf(v.Rule); noAccount != nil { // in Oslo only: in Strict Load refuses
+			entry.Err = noAccount
+		} else if p, held, entry.Err = prepare(loaded, v); entry.Err == nil {
+			defer p.Close()
+			entry.Capabilities, entry.Locks, entry.Waited = &p.Capabilities, v.Rule.Section.Locks, held.Time()
+		}
 	}
-	entry := audit.Entry{PID: os.Getppid(), UID: uint32(os.Getuid()), Policy: loaded.Policy.Hash(), Request: request, Verdict: v, Err: noAccount}
 	log.Decision(entry)
 	switch {
 	case v.Outcome == filters.NotExecutable:
@@ -77,13 +85,27 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 	case noAccount != nil:
 		bad := filters.Error{File: v.Rule.File, Line: v.Rule.Line, Msg: "run_as: " + noAccount.Error()}
 		return complain(exitBadConfig, bad.Error())
+	case entry.Err != nil:
+		return complain(exitNotExecutable, entry.Err.Error())
 	case v.Kill != nil:
 		return root.SignalProcess(v, os.Stderr)
 	}
-	code, err := execute(loaded, v, account)
-	if err != nil {
+	begin := time.Now()
+	status, err := execute(loaded, v.Rule, p)
+	err = errors.Join(err, held.Release())
+	if err != nil && status == (spawn.Status{}) {
 		log.NotStarted(entry, err)
 		return complain(exitNotExecutable, err.Error())
+	}
+	if v.Rule.Section.FullAudit {
+		log.End(entry, audit.End{Result: root.Result(0, v.Rule.Name, status), Took: time.Since(begin), Err: err})
+	}
+	code := status.Code
+	if status.Signal != 0 {
+		code = 128 + int(status.Signal)
+	}
+	if err != nil {
+		return complain(code, err.Error())
 	}
 	return code
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/internal/spawn"
 )
 
 // terminal is a pty that stands for the caller's terminal, and the relay between the two. The nil terminal is for a
@@ -49,6 +51,20 @@ func newTerminal(uid int) (*terminal, error) {
 		return nil, fmt.Errorf("a pty of the command's own: %w", err)
 	}
 	return t, nil
+}
+
+// give puts the pty into the place of the command's streams that are a terminal, and the command into a session of its own.
+func (t *terminal) give(c *spawn.Command) {
+	c.Setsid = true
+	if t == nil {
+		return
+	}
+	c.Setctty = true
+	for fd, stream := range []**os.File{&c.Stdin, &c.Stdout, &c.Stderr} {
+		if t.replaces[fd] {
+			*stream, c.Ctty = t.slave, fd
+		}
+	}
 }
 
 func (t *terminal) open(uid int) error {

@@ -68,6 +68,7 @@ type Loaded struct {
 
 	accounts accounts
 	users    map[string]lookup
+	clients  map[string]uint32 // what `clients` of rules name, users and @groups
 }
 
 // Load reads a configuration and the policy files it names. Each file, each folder above it and each link on the way
@@ -121,6 +122,9 @@ func Load(configPath string, opt Options) (*Loaded, error) {
 	if err := l.lookupUsers(); err != nil {
 		return nil, err
 	}
+	if err := l.checkSections(rules); err != nil {
+		return nil, err
+	}
 	return l, nil
 }
 
@@ -139,6 +143,9 @@ func New(cfg filters.Config, policy *filters.Policy, opt Options) (*Loaded, erro
 	}
 	l.Machine = &machine{rules: rules}
 	if err := l.lookupUsers(); err != nil {
+		return nil, err
+	}
+	if err := l.checkSections(rules); err != nil {
 		return nil, err
 	}
 	return l, nil

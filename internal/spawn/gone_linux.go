@@ -16,9 +16,13 @@ import (
 // setsid is not known to be this command's, and is not waited for.
 func (p *Process) WaitTree(ctx context.Context) error {
 	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-p.done: // looked at first: with a ctx that has ended it is asked how things stand
+	default:
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	for {
 		reaped := children.next()

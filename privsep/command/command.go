@@ -15,6 +15,9 @@ var Context = privsep.NewContext("command")
 // Run runs one command line, if policy allows it.
 var Run = privsep.NewEntrypoint[Request, Result](Context, "run")
 
+// ErrTimeout is what a command ends with that its rule's timeout has ended, with all that it had started.
+var ErrTimeout = Context.NewError("timeout", "the rule's timeout has passed, and the command was ended")
+
 // A Request is a command line and the three open files that become its standard streams. The streams are the client's
 // own descriptors, so that no output passes through the helper; one that is not set is /dev/null.
 type Request struct {

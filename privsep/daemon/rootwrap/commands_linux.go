@@ -11,11 +11,10 @@ package rootwrap
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
 	"sync"
 
+	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
 	"github.com/privhelper/privhelper/internal/spawn"
 	"github.com/privhelper/privhelper/privsep"
@@ -43,22 +42,27 @@ type Commands struct {
 	audit  *audit.Log
 	loaded *host.Loaded
 	peer   daemon.Peer
-	groups []uint32 // the client's, where the kernel said them; nil: it was not asked
 	group  *spawn.Group
 
 	held     privsep.Capabilities // before the helper was confined
 	bounding privsep.Capabilities // the most that a command gets
 	user     *confine.User        // whom the helper becomes; nil: it stays who it is
 
-	noSetgroups bool // this user namespace lets nobody change groups
+	prepare Preparer
+	locks   *Locks
+	kinds   kinds
+	client  filters.Client
 
-	mu    sync.Mutex
-	kinds map[kind]*spawn.Forker
+	life   context.Context // ends with Close, for what outlives a call
+	end    context.CancelFunc
+	guards sync.WaitGroup
 }
 
 // New makes Commands. Nothing is read before the helper starts up.
 func New(opt Options) *Commands {
-	return &Commands{opt: opt, kinds: map[kind]*spawn.Forker{}}
+	c := &Commands{opt: opt}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c
 }
 
 var _ daemon.Commands = (*Commands)(nil)
@@ -87,6 +91,13 @@ func (c *Commands) Load() (err error) {
 	if c.user, err = c.findUser(); err != nil {
 		return err
 	}
+	c.prepare = Preparer{Loaded: c.loaded, Bounding: c.bounding}
+	if err := Feasible(c.loaded, c.held, c.bounding); err != nil {
+		return err
+	}
+	if c.locks, err = OpenLocks(c.loaded, nil, c.user); err != nil {
+		return err
+	}
 	opt := spawn.Options{NoCgroup: c.opt.NoCgroup, TagsForWalk: true}
 	if c.user != nil {
 		opt.Owner = &spawn.Owner{UID: c.user.UID, GID: c.user.GID}
@@ -96,33 +107,21 @@ func (c *Commands) Load() (err error) {
 }
 
 // Start makes one thread for each kind of rule, and compares a child of each with what the policy promises.
-func (c *Commands) Start(peer daemon.Peer) (err error) {
-	c.peer = peer
+func (c *Commands) Start(peer daemon.Peer) error {
+	c.Meet(peer, nil)
 	status, err := confine.ReadStatus(0, 0)
 	if err != nil {
 		return err
 	}
-	c.noSetgroups = status.SetgroupsDenied
-	var seen []kind
-	for _, r := range c.loaded.Policy.Rules() {
-		account, err := c.loaded.LookupUser(r.RunAs)
-		if err != nil {
-			continue // Oslo: the command fails when it is run
-		}
-		k := kindOf(account)
-		if slices.Contains(seen, k) {
-			continue
-		}
-		seen = append(seen, k)
-		if err := c.verifyKind(k, account); err != nil {
-			return fmt.Errorf("commands that run as %s: %w", r.RunAs, err)
-		}
-	}
-	return nil
+	c.prepare.NoSetgroups = status.SetgroupsDenied
+	return c.verify()
 }
 
 // Meet says who the client is, with the groups that it had when it connected, where Start was called before there was one.
-func (c *Commands) Meet(peer daemon.Peer, groups []uint32) { c.peer, c.groups = peer, groups }
+// Without them they are those of /etc/group.
+func (c *Commands) Meet(peer daemon.Peer, groups []uint32) {
+	c.peer, c.client = peer, c.loaded.Client(peer.UID, groups)
+}
 
 // Describe gives the policy's hash and how processes are found.
 func (c *Commands) Describe() (policy, trees string) { return c.loaded.Policy.Hash(), c.group.Method() }
@@ -137,5 +136,13 @@ func (c *Commands) Run(ctx context.Context, r command.Request) (command.Result, 
 // Handler is the one for command.Run.
 func (c *Commands) Handler() privsep.Handler { return command.Run.Bind(c.handle) }
 
-// Close ends what still runs.
-func (c *Commands) Close() error { return errors.Join(c.group.Close(), c.audit.Close()) }
+// Close ends what still runs, and gives its locks back.
+func (c *Commands) Close() error {
+	var err error
+	if c.group != nil { // Load came so far
+		err = c.group.Close()
+	}
+	c.end()
+	c.guards.Wait()
+	return errors.Join(err, c.audit.Close())
+}

@@ -2,7 +2,6 @@ package rootwrap
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
@@ -25,7 +24,7 @@ func (c *Commands) findBounding(now confine.Status) (privsep.Capabilities, error
 	if !cfg.HasCapabilities {
 		return now.Permitted & now.Bounding, nil
 	}
-	set, err := privsep.ParseCapabilities(strings.Join(cfg.Capabilities, ","))
+	set, err := Capabilities(cfg.Capabilities)
 	if err != nil {
 		return 0, fmt.Errorf("%s: capabilities: %w", cfg.File, err)
 	}
@@ -47,8 +46,11 @@ func (c *Commands) own() privsep.Capabilities {
 		case "ReadFileFilter":
 			keep = keep.With(privsep.CAP_DAC_READ_SEARCH) // the helper opens the file
 		}
-		account, err := c.loaded.LookupUser(r.RunAs)
+		account, err := c.loaded.AccountOf(r)
 		others = others || err == nil && account.UID != 0
+		for _, need := range needs(c.loaded, r) {
+			keep = keep.With(need.capability)
+		}
 	}
 	niceness, resource := c.group.Needs()
 	if niceness {

@@ -20,14 +20,21 @@ import (
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 )
 
-// handle is a filtered command from its request to its end: decide, write it down, then act, and act on the verdict only.
+// handle is a filtered command from its request to its end: decide, take its locks, write it down, then act, and act on
+// the verdict only.
 func (c *Commands) handle(ctx context.Context, r command.Request) (command.Result, error) {
-	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir}
+	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir, Client: c.client}
 	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
 	defer v.Close()
 	ready, err := c.ready(v, r)
-	defer ready.close()
-	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, Policy: c.loaded.Policy.Hash(), Request: request, Verdict: v, Err: err}
+	defer ready.Close()
+	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, GID: c.peer.GID, Policy: c.loaded.Policy.Hash(), Request: request, Verdict: v, Err: err}
+	held := &Held{}
+	if err == nil && ready != nil {
+		entry.Capabilities, entry.Locks = &ready.Capabilities, v.Rule.Section.Locks
+		held, entry.Err = c.locks.Take(ctx, v.Rule.Section.Locks, func(pid int) bool { return pid == c.peer.PID })
+		entry.Waited, err = held.Time(), lockRefusal(v.Rule.Name, entry.Err)
+	}
 	c.audit.Decision(entry)
 	switch {
 	case v.Outcome != filters.Match:
@@ -37,12 +44,17 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	case v.Kill != nil:
 		return command.Result{Rule: v.Rule.Name, Code: SignalProcess(v, r.Stderr.File)}, nil
 	}
+	begin := time.Now()
 	p, err := c.start(ctx, ready)
 	if err != nil {
-		c.audit.NotStarted(entry, err)
+		c.audit.NotStarted(entry, errors.Join(err, held.Release()))
 		return command.Result{}, startError(err)
 	}
-	return c.serve(ctx, v, p)
+	result, err := c.serve(ctx, v.Rule, p, held)
+	if v.Rule.Section.FullAudit {
+		c.audit.End(entry, audit.End{Result: result, Took: time.Since(begin), Err: err})
+	}
+	return result, err
 }
 
 // refusal words a verdict that is none to act on. It tells the client its own argument and nothing of the machine.
@@ -63,74 +75,79 @@ func refusal(v filters.Verdict) error {
 	return &privsep.CallError{Code: privsep.CodeDenied, Outcome: privsep.Answered, Message: text}
 }
 
-// ready is a command that lacks nothing but its start.
-type ready struct {
-	forker *spawn.Forker
-	cmd    spawn.Command
-	input  *os.File // what the helper itself has opened
-}
-
-func (r ready) close() {
-	if r.input != nil {
-		r.input.Close()
-	}
-}
-
-// ready makes of a verdict what is to be started: all that can be refused before it is.
-func (c *Commands) ready(v filters.Verdict, r command.Request) (ready, error) {
+// ready makes of a verdict what is to be started, with its streams: all that can be refused before it is. Where nothing is
+// to be started it returns nil.
+func (c *Commands) ready(v filters.Verdict, r command.Request) (*Prepared, error) {
 	if v.Outcome != filters.Match || v.Kill != nil {
-		return ready{}, nil
+		return nil, nil
 	}
 	for name, f := range map[string]privsep.File{"standard input": r.Stdin, "standard output": r.Stdout, "standard error": r.Stderr} {
 		if f.File != nil && isTerminal(f.File) {
-			return ready{}, &privsep.CallError{Code: privsep.CodeBadArguments, Outcome: privsep.Answered,
+			return nil, &privsep.CallError{Code: privsep.CodeBadArguments, Outcome: privsep.Answered,
 				Message: name + " is a terminal, into which the command could type (TIOCSTI): pass a pipe"}
 		}
 	}
-	forker, cmd, err := c.prepare(v)
+	p, err := c.prepare.Prepare(v)
 	if err != nil {
-		return ready{}, err
+		return nil, err
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = r.Stdin.File, r.Stdout.File, r.Stderr.File
-	if v.Stdin == "" {
-		return ready{forker: forker, cmd: cmd}, nil
+	if uid := p.Account.UID; uid != 0 && uint32(uid) == c.peer.UID {
+		p.Close()
+		return nil, fmt.Errorf("rule %s runs as the client's own user, who could stop the command before it is executed: "+
+			"the client can run it itself", v.Rule.Name)
 	}
-	in, err := OpenRegular(v.Stdin)
-	if err != nil {
-		return ready{}, &privsep.CallError{Code: privsep.CodeFailed, Errno: syscall.EACCES, Outcome: privsep.Answered,
-			Message: "the file that rule " + v.Rule.Name + " allows to read cannot be opened"}
+	cmd := &p.Command
+	cmd.Setsid, cmd.Stdin, cmd.Stdout, cmd.Stderr = true, r.Stdin.File, r.Stdout.File, r.Stderr.File
+	switch {
+	case p.Input != nil:
+		cmd.Stdin = p.Input
+	case v.Rule.Section.NoStdin:
+		cmd.Stdin = nil
 	}
-	cmd.Stdin = in
-	return ready{forker: forker, cmd: cmd, input: in}, nil
+	return p, nil
 }
 
 // start starts a command, unless its client has stopped waiting for it.
-func (c *Commands) start(ctx context.Context, r ready) (*spawn.Process, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+func (c *Commands) start(ctx context.Context, p *Prepared) (*spawn.Process, error) {
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		f, err := c.kinds.forker(p)
+		if err != nil {
+			return nil, err
+		}
+		started, err := c.group.Start(ctx, f, p.Command)
+		if !errors.Is(err, spawn.ErrRetired) { // another has just found a place of the sandbox changed
+			return started, err
+		}
 	}
-	return c.group.Start(ctx, r.forker, r.cmd)
 }
 
-// serve tells the client of its command and waits for it. When ctx ends, so do all its processes.
-func (c *Commands) serve(ctx context.Context, v filters.Verdict, p *spawn.Process) (command.Result, error) {
-	daemon.Started(ctx, p.Pid, v.Rule.Name)
+// serve tells the client of its command and waits for it. When ctx ends, or the rule's timeout has passed, so do all its
+// processes. Its locks are given back with the last of them, or, where these may outlive their client, with the main one.
+func (c *Commands) serve(ctx context.Context, rule *filters.Rule, p *spawn.Process, held *Held) (command.Result, error) {
+	until := limit(rule)
+	ctx, cancel := until.bound(ctx)
+	defer cancel()
+	daemon.Started(ctx, p.Pid, rule.Name)
 	killed := c.attend(ctx, p)
 	status, err := p.Wait()
 	if err != nil {
-		return command.Result{}, err
+		return command.Result{}, errors.Join(err, held.Release())
 	}
-	if v.Rule.Detached && status.Code == 0 {
+	if rule.Detached && status.Code == 0 {
 		if pids, err := p.LetGo(); err != nil {
-			daemon.Log(ctx).Warn("what the command left behind could not be let go", "rule", v.Rule.Name, "error", err)
+			daemon.Log(ctx).Warn("what the command left behind could not be let go", "rule", rule.Name, "error", err)
 		} else if len(pids) > 0 {
-			daemon.Log(ctx).Info("let go: outlives this helper (lifetime = detached)", "rule", v.Rule.Name, "pids", pids)
+			daemon.Log(ctx).Info("let go: outlives this helper (lifetime = detached)", "rule", rule.Name, "pids", pids)
 		}
 	}
+	guard{until, rule, p, held, daemon.Log(ctx)}.keep(c)
 	if killed {
-		return command.Result{}, context.Cause(ctx)
+		return Result(p.Pid, rule.Name, status), context.Cause(ctx)
 	}
-	return result(p.Pid, v.Rule.Name, status), nil
+	return Result(p.Pid, rule.Name, status), nil
 }
 
 // attend forwards the client's signals while the command runs, and ends its whole tree when ctx ends. It reports whether
@@ -167,7 +184,8 @@ func startError(err error) error {
 	return e
 }
 
-func result(pid int, rule string, s spawn.Status) command.Result {
+// Result words how a command ended for its client.
+func Result(pid int, rule string, s spawn.Status) command.Result {
 	ru := s.Rusage
 	return command.Result{PID: pid, Rule: rule, Code: s.Code, Signal: int(s.Signal), Core: s.CoreDumped, Usage: command.Usage{
 		User: time.Duration(ru.Utime.Nano()), System: time.Duration(ru.Stime.Nano()), MaxRSS: int64(ru.Maxrss),

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/privhelper/privhelper/filters"
+	"github.com/privhelper/privhelper/filters/host"
+	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
+)
+
+// caller is who asks for a command: the real uid, or where that is root's the one that sudo or doas names. These two are
+// root's word: whoever is not root has another real uid.
+func caller(loaded *host.Loaded) filters.Client {
+	uid := os.Getuid()
+	if uid != 0 {
+		return loaded.Client(uint32(uid), ownGroups())
+	}
+	if said, err := filters.ParseID(os.Getenv("SUDO_UID")); err == nil {
+		return loaded.Client(said, nil)
+	}
+	if name := os.Getenv("DOAS_USER"); name != "" {
+		if account, err := loaded.LookupUser(name); err == nil {
+			return loaded.Client(uint32(account.UID), nil)
+		}
+		return nil // somebody whom nobody knows
+	}
+	return loaded.Client(0, nil)
+}
+
+func ownGroups() []uint32 {
+	gids, err := os.Getgroups()
+	if err != nil {
+		return []uint32{}
+	}
+	groups := []uint32{uint32(os.Getgid())}
+	for _, g := range gids {
+		groups = append(groups, uint32(g))
+	}
+	return groups
+}
+
+// takeLocks waits for the locks of a rule. A lock that an ancestor of ours holds would never be free, since it waits for us:
+// flock(1) that runs privhelper, for one.
+func takeLocks(loaded *host.Loaded, r *filters.Rule) (*root.Held, error) {
+	if len(r.Section.Locks) == 0 {
+		return &root.Held{}, nil
+	}
+	locks, err := root.OpenLocks(loaded, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	return locks.Take(context.Background(), r.Section.Locks, isAncestor)
+}
+
+func isAncestor(pid int) bool {
+	for up := os.Getppid(); up > 1; {
+		if up == pid {
+			return true
+		}
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(up) + "/stat")
+		if err != nil {
+			return false
+		}
+		// PID (NAME) STATE PPID; the name may hold anything.
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) < 2 {
+			return false
+		}
+		if up, err = strconv.Atoi(fields[1]); err != nil {
+			return false
+		}
+	}
+	return false
+}
