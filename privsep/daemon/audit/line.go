@@ -12,6 +12,7 @@ import (
 	"github.com/privhelper/privhelper/internal/mask"
 	"github.com/privhelper/privhelper/internal/pyjson"
 	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/command"
 )
 
 // The bounds, in bytes as they are written. Together with names and numbers they stay below maxLine: what rsyslog takes of
@@ -42,6 +43,7 @@ func (e Entry) line(key, result string, now time.Time, end *End) []byte {
 	if e.Program != "" {
 		o.text("client", e.Program)
 	}
+	o.String("context", command.Context.Name())
 	o.list("argv", e.Request.Argv, names.Args, maxArgv)
 	if len(e.Request.Env) > 0 {
 		o.list("env", e.Request.Env, names.Env, maxEnv)
