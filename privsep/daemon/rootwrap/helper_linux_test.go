@@ -51,10 +51,10 @@ func parse(config, policy string) (*host.Loaded, error) {
 }
 
 // program is this test binary, where every user can reach it.
-func program(t *testing.T) string { return testenv.Child(t, "").Path }
+func program(t testing.TB) string { return testenv.Child(t, "").Path }
 
 // start starts a helper as root.
-func start(t *testing.T, program, config, policy string) *client.Client {
+func start(t testing.TB, program, config, policy string) *client.Client {
 	t.Helper()
 	testenv.NeedRoot(t)
 	c, err := client.Start(context.Background(), client.Config{Launcher: &client.Direct{Path: program, Args: []string{"helper-of", config, policy}}})
