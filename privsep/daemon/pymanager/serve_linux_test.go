@@ -206,8 +206,10 @@ func TestRun(t *testing.T) {
 			for range 2 { // the connection goes on
 				w.want(f, runTrue, c.reply)
 			}
-			if left := w.server.memory.left.Load(); left > w.server.limits.Memory {
-				t.Errorf("%d bytes are given back that were not taken", left-w.server.limits.Memory)
+			w.server.stop()
+			w.end()
+			if left := w.server.memory.left.Load(); left != w.server.limits.Memory {
+				t.Errorf("%d bytes are left of %d", left, w.server.limits.Memory)
 			}
 		})
 	}
@@ -302,6 +304,8 @@ func TestMemory(t *testing.T) {
 		t.Errorf("%.100s, %v", reply, err)
 	}
 	w.want(w.thread(), runTrue, `["#RETURN", [0, "", ""]]`)
+	w.server.stop()
+	w.end()
 	if left := w.server.memory.left.Load(); left != 1<<20 {
 		t.Errorf("%d bytes are left", left)
 	}
