@@ -28,12 +28,15 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	defer v.Close()
 	ready, err := c.ready(v, r)
 	defer ready.Close()
-	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, GID: c.peer.GID, Policy: c.loaded.Policy.Hash(), Request: request, Verdict: v, Err: err}
+	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, GID: c.peer.GID, Program: c.peer.Program, Policy: c.loaded.Policy.Hash(),
+		Request: request, Verdict: v, Err: err}
 	held := &Held{}
 	if err == nil && ready != nil {
 		entry.Capabilities, entry.Locks = &ready.Capabilities, v.Rule.Section.Locks
+		daemon.Locks(ctx, entry.Locks, false)
 		held, entry.Err = c.locks.Take(ctx, v.Rule.Section.Locks, func(pid int) bool { return pid == c.peer.PID })
 		entry.Waited, err = held.Time(), lockRefusal(v.Rule.Name, entry.Err)
+		daemon.Locks(ctx, entry.Locks, entry.Err == nil)
 	}
 	c.audit.Decision(entry)
 	switch {
