@@ -13,11 +13,16 @@ chown -R 0:0 /etc/privhelper
 chmod -R u=rwX,go=rX /etc/privhelper
 echo 'ci-job:x:64999:64999::/nonexistent:/bin/false' >>/etc/passwd
 echo 'ci-job:x:64999:' >>/etc/group
+echo 'netagent-ip:x:64998:64998::/nonexistent:/bin/false' >>/etc/passwd
+echo 'netagent-ip:x:64998:' >>/etc/group
 mkdir -p /srv/ci/bin /srv/ci/work /srv/volumes/images /srv/volumes/mnt/a /srv/volumes/mnt/b
 chown ci-job:ci-job /srv/ci/work
 cat >/srv/ci/bin/run-job <<'END'
 #!/bin/sh
-echo "job $1 as $(id -un), capabilities $(sed -n 's/^CapBnd:\t//p' /proc/self/status)"
+echo "job $1 as $(id -un), interfaces: $(ip -o link | wc -l)"
+cat /etc/shadow 2>/dev/null || cat /etc/hostname 2>/dev/null || echo other files are not there
+touch /tmp/ci-job-was-here 2>/dev/null || echo nor can they be made
+echo made >"made by $1" && cat "made by $1"
 END
 chmod 0755 /srv/ci/bin/run-job
 
