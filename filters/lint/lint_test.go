@@ -38,7 +38,7 @@ func (machine) Writable(dir string) (folder, who string) {
 // check returns the findings of rules, in a policy of given semantics.
 func check(t *testing.T, semantics, rules string) []lint.Finding {
 	t.Helper()
-	cfg, _, err := filters.ParseConfig("p.conf", []byte("[DEFAULT]\nfilters_path=/none\nexec_dirs=/usr/bin\ncapabilities=CAP_NET_ADMIN\nsemantics="+semantics+"\n"), true)
+	cfg, _, err := filters.ParseConfig("p.conf", []byte("[DEFAULT]\nfilters_path=/none\nexec_dirs=/usr/bin\ncapabilities=CAP_NET_ADMIN,CAP_SETUID\nsemantics="+semantics+"\n"), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,6 +129,13 @@ func TestLints(t *testing.T) {
 		{lint.PathRace, "a: ArgvFilter, lspci, root, --out=/dev/shm/x", true},
 		{lint.PathRace, "a: ArgvFilter, lspci, root, /srv/tmp/x", false},
 		{lint.PathRace, "a: PathFilter, lspci, root, /srv/shared/x", true},
+		{lint.RootCapability, "a: ArgvFilter, lspci, nobody\n[a]\ncapabilities = CAP_SETUID", true},
+		{lint.RootCapability, "a: ArgvFilter, lspci, nobody\n[a]\ncapabilities = CAP_NET_ADMIN", false},
+		{lint.Nsswitch, "a: ArgvFilter, lspci, nobody\n[a]\nclients = @netdev", true}, // the machine has systemd's
+		{lint.Nsswitch, "a: ArgvFilter, lspci, nobody", false},
+		{lint.Shadowed, "a: CommandFilter, lspci, root\nb: CommandFilter, lspci, root\n[a]\nclients = nova", false},
+		{lint.Shadowed, "a: CommandFilter, lspci, root\nb: CommandFilter, lspci, root\n[b]\nenv = A", false},
+		{lint.Shadowed, "a: CommandFilter, lspci, root\nb: CommandFilter, lspci, root\n[b]\ntimeout = 3s", true},
 		{lint.UID0OwnsFiles, "a: ArgvFilter, lspci, root", true},
 		{lint.UID0OwnsFiles, "a: ArgvFilter, lspci, 0:0", true},
 		{lint.UID0OwnsFiles, "a: ArgvFilter, lspci, nobody", false},

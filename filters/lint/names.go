@@ -37,6 +37,8 @@ const (
 	PathRace Name = "path-race"
 	// UID0OwnsFiles: capabilities do not keep a command that runs as root from root's files.
 	UID0OwnsFiles Name = "uid0-owns-files"
+	// RootCapability: a capability of the rule is as good as being root.
+	RootCapability Name = "root-capability"
 	// NoCapabilities: the configuration has no capabilities.
 	NoCapabilities Name = "no-capabilities"
 	// Nsswitch: clients names users or groups, and this machine has some that are in no file.

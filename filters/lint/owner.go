@@ -24,9 +24,33 @@ func (c *checker) config() {
 // asRoot says whether a rule's command has uid 0.
 func asRoot(r *filters.Rule) bool { return r.RunAs == "root" || strings.HasPrefix(r.RunAs, "0:") }
 
+// rootCapabilities give a command of any user what root has, each by its own way (capabilities(7), grsecurity's "False
+// boundaries and arbitrary code execution").
+var rootCapabilities = map[string]string{
+	"CAP_SYS_ADMIN":       "mounts over any file",
+	"CAP_SYS_MODULE":      "loads code into the kernel",
+	"CAP_SYS_RAWIO":       "reads and writes the memory of the machine",
+	"CAP_SYS_PTRACE":      "takes over any process",
+	"CAP_DAC_OVERRIDE":    "writes any file",
+	"CAP_DAC_READ_SEARCH": "reads any file",
+	"CAP_CHOWN":           "takes any file over",
+	"CAP_FOWNER":          "changes the mode of any file",
+	"CAP_SETUID":          "becomes root",
+	"CAP_SETFCAP":         "gives any program any capability",
+	"CAP_MKNOD":           "makes a device that is the disk",
+	"CAP_SYS_BOOT":        "starts another kernel",
+	"CAP_BPF":             "loads programs into the kernel",
+	"CAP_MAC_ADMIN":       "changes the rules of the security module",
+}
+
 // owner finds rules whose capabilities promise more than they hold. Only a rule that has capabilities of its own is a
 // warning: its author believes to have confined it.
 func (c *checker) owner(r *filters.Rule) {
+	for _, name := range r.Section.Capabilities {
+		if what, ok := rootCapabilities[name]; ok && !asRoot(r) {
+			c.rule(r, Warning, RootCapability, "", "%s %s: a run_as of its own confines nothing beside it", name, what)
+		}
+	}
 	switch {
 	case !asRoot(r) || r.Class == "KillFilter" || r.Class == "ReadFileFilter":
 	case r.Section.HasCapabilities:
