@@ -28,11 +28,11 @@ type Section struct {
 	Env     []EnvItem
 	Cwd     string // empty is /
 	Umask   uint32 // only if HasUmask
-	Nice    int    // added to the helper's own; only if HasNice
+	Nice    int    // added to the helper's own
 	Limits  []Limit
 	NoStdin bool // standard input is /dev/null
 
-	HasUmask, HasNice bool
+	HasUmask bool
 
 	// Read and Write are the only places where the command may open, or change, files. Sandboxed says that there are some.
 	Read, Write     []string
@@ -124,7 +124,6 @@ var sectionKeys = map[string]func(r *Rule, s *Section, value string) error{
 	},
 	"nice": func(_ *Rule, s *Section, v string) (err error) {
 		s.Nice, err = parseNice(v)
-		s.HasNice = true
 		return err
 	},
 	"stdin": func(_ *Rule, s *Section, v string) error { return oneOf(v, &s.NoStdin, "yes", "no") },
