@@ -49,6 +49,8 @@ type Config struct {
 	// clients sets it before the policy is parsed, since their services restart without the daemons that they started.
 	Detached bool
 
+	Service Service // ours
+
 	Lines map[string]int // where each option stands, for messages
 	sum   [sha256.Size]byte
 }
@@ -199,7 +201,7 @@ func (c *Config) set(it item) (known bool, err error) {
 			}
 		}
 	default:
-		return false, nil
+		return c.Service.set(it)
 	}
 	return true, err
 }

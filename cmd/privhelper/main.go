@@ -15,6 +15,7 @@ const usage = `usage:
   privhelper rootwrap FILE CMD [ARG...]                the same in oslo-rootwrap's words (also as NAME-rootwrap)
   privhelper rootwrap-daemon FILE                      serve Python's oslo_rootwrap.client (also as NAME-rootwrap-daemon)
   privhelper daemon [--config FILE]                    serve one client on standard input
+  privhelper serve [--config FILE] [--listen PATH]     serve all who may connect to a socket, each by a helper of its own
   privhelper check [--config FILE] [--json] [--fail-on SEVERITY] [--sudoers FILE] [--untrusted-files]
                                                        read all that the daemon would; print what is wrong or weak
   privhelper explain [--config FILE] [--semantics strict|oslo] [--json] [--untrusted-files] [--] CMD [ARG...]
@@ -67,6 +68,8 @@ func dispatch(argv []string) int {
 		return rootwrapDaemon(argv[0]+" rootwrap-daemon", args)
 	case "daemon":
 		return serve(args)
+	case "serve":
+		return serveMany(args)
 	case "check":
 		return check(args)
 	case "suggest":

@@ -68,6 +68,9 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 
 // greet checks what the helper says of itself against what the client will ask of it.
 func (s *session) greet(m wire.Message, contexts []*privsep.Context) error {
+	if refused, ok := m.(wire.Error); ok { // a service turns us away
+		return &privsep.CallError{Code: refused.Code, Errno: refused.Errno, Message: refused.Message, Outcome: privsep.NotSent}
+	}
 	hello, ok := m.(wire.Hello)
 	if !ok {
 		return fmt.Errorf("its first message is %s: is this a root helper?", m.Type())

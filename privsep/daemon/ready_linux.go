@@ -29,6 +29,9 @@ func (d *Daemon) Ready() (*Ready, error) {
 	return &Ready{d, hello}, nil
 }
 
+// Close is for a helper to which no client comes: it gives back what Ready has taken.
+func (r *Ready) Close() { r.daemon.close() }
+
 // Service is what a worker is told by the service that it belongs to. The zero value lets the client call as it likes.
 type Service struct {
 	// Groups are the client's when it connected (SO_PEERGROUPS).
@@ -53,7 +56,7 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 	if commands := r.daemon.opt.Commands; commands != nil {
 		commands.Meet(peer, service.Groups)
 	}
-	defer r.daemon.close()
+	defer r.Close()
 	heedSignals(conn.Shutdown, r.daemon.audit.Reopen)
 	if err := endWithPeer(conn); err != nil {
 		return err

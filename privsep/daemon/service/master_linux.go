@@ -1,0 +1,417 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/internal/wire"
+)
+
+// A master is the process that accepts. Of a client it knows what the kernel says, and reads nothing.
+type master struct {
+	opt  Options
+	ours namespaces
+	done chan struct{} // closed when the service has stopped and every worker has ended
+
+	mu        sync.Mutex
+	setup     Setup
+	snapshot  *os.File
+	term      int // counts reloads: workers of an earlier one take no new client
+	ready     []*worker
+	serving   map[*worker]struct{}
+	starting  int
+	processes int           // workers that have not been waited for
+	waiting   []*connection // accepted, without a worker yet
+	users     users
+	failures  int // starts of workers in a row
+	pause     *time.Timer
+	stopped   bool
+	ended     bool // done is closed
+}
+
+// A connection is one that was accepted, and counts until its worker has ended.
+type connection struct {
+	file *os.File
+	peer peer
+}
+
+func newMaster(o Options, s Setup) (*master, error) {
+	m := &master{opt: o, done: make(chan struct{}), serving: map[*worker]struct{}{}, users: users{all: map[uint32]*user{}}}
+	var err error
+	if m.ours, err = ownNamespaces(); err != nil {
+		return nil, err
+	}
+	s.defaults()
+	m.setup = s
+	m.snapshot, err = seal(s.Snapshot)
+	return m, err
+}
+
+// first starts a worker and waits until it is ready: a service that cannot serve must not say that it is ready.
+func (m *master) first() error {
+	w, err := m.start()
+	if err != nil {
+		return err
+	}
+	if err := w.becomeReady(); err != nil {
+		w.end()
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.adopt(w)
+	m.fill()
+	return nil
+}
+
+// adopt counts a worker that is ready. The lock is held.
+func (m *master) adopt(w *worker) {
+	m.processes++
+	m.ready = append(m.ready, w)
+	go m.follow(w)
+}
+
+// accept takes connections until the service stops.
+func (m *master) accept(l listener) {
+	for {
+		file, err := l.accept()
+		if err != nil && m.stopping() {
+			return
+		}
+		if err != nil {
+			complain("accept: %v", err)
+			time.Sleep(50 * time.Millisecond) // too many open files, or no memory: it gets better or it does not
+			continue
+		}
+		m.greet(file)
+	}
+}
+
+// greet judges who has connected and gives the connection to a worker, or says why not.
+func (m *master) greet(file *os.File) {
+	c := &connection{file: file}
+	m.mu.Lock()
+	setup := m.setup
+	m.mu.Unlock()
+	err := c.ask(&setup, m.ours)
+	code := privsep.CodeDenied
+	if err == nil {
+		m.mu.Lock()
+		switch {
+		case m.stopped:
+			err = errStopping
+		default:
+			if err = m.users.connect(c.peer.UID, m.setup.Limits, time.Now()); err != nil && m.dropGone() {
+				err = m.users.connect(c.peer.UID, m.setup.Limits, time.Now())
+			}
+		}
+		if err == nil {
+			m.waiting = append(m.waiting, c)
+			m.match()
+			m.fill()
+		}
+		m.mu.Unlock()
+		code = privsep.CodeBusy
+	}
+	if err != nil {
+		refuse(file, code, err)
+	}
+}
+
+var errStopping = errors.New("the service is stopping")
+
+// ask asks the kernel who has connected, and the setup whether he may.
+func (c *connection) ask(s *Setup, ours namespaces) error {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		if c.peer, err = askPeer(int(fd)); err == nil {
+			err = s.judge(c.peer, func() (namespaces, error) { return peerNamespaces(int(fd), c.peer) }, ours)
+		}
+	})
+	return errors.Join(cerr, err)
+}
+
+// refuse tells a client in one message why it is not served. The socket is new and takes that much without waiting.
+func refuse(file *os.File, code privsep.Code, why error) {
+	conn, err := wire.NewConn(file, wire.FromHelper)
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond) // it does not wait; it must not
+	defer cancel()
+	_, _ = conn.Send(ctx, wire.Error{Code: code, Message: why.Error()}, nil)
+	conn.Close()
+}
+
+// dropGone forgets connections whose clients have gone before a worker was free, so that one who connects and leaves keeps no
+// worker busy and nobody out. It reports whether there were any. The lock is held.
+func (m *master) dropGone() bool {
+	before := len(m.waiting)
+	m.waiting = slices.DeleteFunc(m.waiting, func(c *connection) bool {
+		if !c.gone() {
+			return false
+		}
+		m.users.disconnect(c.peer.UID)
+		c.file.Close()
+		return true
+	})
+	return len(m.waiting) < before
+}
+
+// gone reports whether the other side has closed the connection.
+func (c *connection) gone() bool {
+	closed := false
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return true
+	}
+	_ = raw.Control(func(fd uintptr) {
+		p := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP always counts
+		n, err := unix.Poll(p, 0)
+		closed = err == nil && n > 0 && p[0].Revents&unix.POLLHUP != 0
+	})
+	return closed
+}
+
+// match gives connections that wait to workers that are ready. The lock is held.
+func (m *master) match() {
+	if len(m.ready) > 0 {
+		m.dropGone()
+	}
+	for len(m.waiting) > 0 && len(m.ready) > 0 {
+		c, w := m.waiting[0], m.ready[0]
+		m.waiting, m.ready = m.waiting[1:], m.ready[1:]
+		calls := uint32(unlimited)
+		if m.setup.Limits.Calls >= 0 {
+			calls = uint32(m.users.take(c.peer.UID, 1, m.setup.Limits, time.Now()))
+		}
+		if err := w.control.send(message{kind: handOver, n: calls, file: c.file}); err != nil {
+			m.waiting = append([]*connection{c}, m.waiting...) // this worker has ended: the next
+			continue
+		}
+		c.file.Close()
+		w.client = c
+		m.serving[w] = struct{}{}
+	}
+}
+
+// fill starts workers until as many are ready as should be, and as many more as connections wait. Not more at a time than
+// there are processors: they would only hold each other up. The lock is held.
+func (m *master) fill() {
+	for !m.stopped && m.pause == nil && m.starting < runtime.NumCPU() &&
+		len(m.ready)+m.starting < m.setup.Ready+len(m.waiting) {
+		m.starting++
+		go m.another(m.term)
+	}
+}
+
+// another starts a worker for fill.
+func (m *master) another(term int) {
+	w, err := m.start()
+	if err == nil {
+		if err = w.becomeReady(); err != nil {
+			w.end()
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.starting--
+	switch {
+	case err != nil:
+		m.failed(err)
+	case m.stopped || term != m.term:
+		m.processes++
+		w.control.close()
+		go m.follow(w)
+	default:
+		m.failures = 0
+		m.adopt(w)
+		m.match()
+	}
+	m.fill()
+	m.finish()
+}
+
+// failed lets a moment pass before the next worker is started, longer each time, and tells those that wait. The lock is
+// held.
+func (m *master) failed(err error) {
+	complain("a worker did not start: %v", err)
+	m.failures++
+	for _, c := range m.waiting {
+		m.users.disconnect(c.peer.UID)
+		refuse(c.file, privsep.CodeBusy, errors.New("the service cannot start a helper now: ask root of this machine to look at its log"))
+	}
+	m.waiting = nil
+	if m.pause == nil {
+		m.pause = time.AfterFunc(min(100*time.Millisecond<<min(m.failures-1, 10), 10*time.Second), func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.pause = nil
+			m.fill()
+		})
+	}
+}
+
+// follow hears a worker until it ends.
+func (m *master) follow(w *worker) {
+	for {
+		msg, err := w.control.receive(false)
+		if err != nil {
+			break
+		}
+		if msg.kind != wantCalls {
+			complain("worker %d says what no worker says, and is ended", w.process.Pid)
+			break
+		}
+		m.mu.Lock()
+		n := 0
+		if w.client != nil {
+			n = m.users.take(w.client.peer.UID, m.setup.Limits.batch(), m.setup.Limits, time.Now())
+		}
+		m.mu.Unlock()
+		if w.control.send(message{kind: grant, n: uint32(n)}) != nil {
+			break
+		}
+	}
+	w.end()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.processes--
+	if i := slices.Index(m.ready, w); i >= 0 {
+		m.ready = slices.Delete(m.ready, i, i+1)
+	}
+	if w.client != nil {
+		delete(m.serving, w)
+		m.users.disconnect(w.client.peer.UID)
+	}
+	m.fill()
+	m.finish()
+}
+
+// reload reads the configuration again. It holds when a worker has become ready under it; until then, and where it is bad,
+// everything stays as it was. Connections end under the policy under which they began.
+func (m *master) reload() {
+	setup, err := m.opt.Load()
+	if err != nil {
+		complain("not reloaded: %v", err)
+		return
+	}
+	setup.defaults()
+	snapshot, err := seal(setup.Snapshot)
+	if err != nil {
+		complain("not reloaded: %v", err)
+		return
+	}
+	w, err := startWorker(snapshot)
+	if err == nil {
+		if err = w.becomeReady(); err != nil {
+			w.end()
+		}
+	}
+	if err != nil {
+		complain("not reloaded: %v", err)
+		snapshot.Close()
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.setup, m.snapshot = setup, snapshot // the old one may be on its way to a worker: it is closed when nobody has it
+	m.term++
+	for _, old := range m.ready {
+		old.control.close()
+	}
+	m.ready, m.failures = nil, 0
+	m.adopt(w)
+	m.match()
+	m.fill()
+}
+
+func (m *master) stopping() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stopped
+}
+
+// stop lets calls be answered that have been made, and ends the rest.
+func (m *master) stop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = true
+	for _, c := range m.waiting {
+		m.users.disconnect(c.peer.UID)
+		refuse(c.file, privsep.CodeBusy, errStopping)
+	}
+	m.waiting = nil
+	for _, w := range m.ready {
+		w.control.close()
+	}
+	for w := range m.serving {
+		_ = w.control.send(message{kind: drain})
+	}
+	time.AfterFunc(m.setup.Drain, m.end)
+	m.finish()
+}
+
+// end ends every worker, with its client's connection and commands.
+func (m *master) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for w := range m.serving {
+		w.control.close() // follow ends it
+	}
+}
+
+// finish says that the service has stopped when nothing of it is left. The lock is held.
+func (m *master) finish() {
+	if m.stopped && m.processes == 0 && m.starting == 0 && !m.ended {
+		m.ended = true
+		close(m.done)
+	}
+}
+
+// start starts a worker under the setup that holds.
+func (m *master) start() (*worker, error) {
+	m.mu.Lock()
+	snapshot := m.snapshot
+	m.mu.Unlock()
+	return startWorker(snapshot)
+}
+
+// complain writes to standard error, which is the journal's or the administrator's.
+func complain(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "privhelper: "+format+"\n", args...)
+}
+
+// seal puts a snapshot into memory that nobody can change any more, to be read by every worker (memfd_create(2)).
+func seal(snapshot []byte) (*os.File, error) {
+	if snapshot == nil {
+		return nil, nil
+	}
+	fd, err := unix.MemfdCreate("privhelper-snapshot", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "snapshot")
+	if _, err := f.Write(snapshot); err != nil {
+		f.Close()
+		return nil, err
+	}
+	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
+		f.Close()
+		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
+	}
+	return f, nil
+}
