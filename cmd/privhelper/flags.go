@@ -11,14 +11,15 @@ import (
 
 // flags are what the subcommands take before a command line. Each takes some.
 type flags struct {
-	config    string
-	semantics *filters.Semantics
-	json      bool
-	untrusted bool
-	failOn    lint.Severity // check: from which severity on the exit code is not 0
-	sudoers   string        // check: a sudoers file, or - for what sudo -l prints
-	runAs     string        // suggest: whom a command that was refused is to run as
-	args      []string      // what follows
+	config      string
+	semantics   *filters.Semantics
+	json        bool
+	openMetrics bool // status: for a textfile collector
+	untrusted   bool
+	failOn      lint.Severity // check: from which severity on the exit code is not 0
+	sudoers     string        // check: a sudoers file, or - for what sudo -l prints
+	runAs       string        // suggest: whom a command that was refused is to run as
+	args        []string      // what follows
 }
 
 // valued are the options with a value.
@@ -62,6 +63,8 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			f.semantics = &s
 		case "--json":
 			f.json = true
+		case "--openmetrics":
+			f.openMetrics = true
 		case "--untrusted-files":
 			f.untrusted = true
 		case "--fail-on":

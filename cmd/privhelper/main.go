@@ -22,6 +22,7 @@ const usage = `usage:
                                                        say which rule allows a command, or why none does
   privhelper suggest [--config FILE] [--run-as USER] [--untrusted-files] [LOG...]
                                                        propose narrow rules for what the audit log has
+  privhelper status [--json|--openmetrics]             show the helpers that run, their commands and locks
   privhelper lock [OPTION...] NAME -- CMD [ARG...]     run one command, as the caller, under a lock (lock --help)
   privhelper version
 
@@ -76,6 +77,8 @@ func dispatch(argv []string) int {
 		return suggestRules(args)
 	case "explain":
 		return explain(args)
+	case "status":
+		return status(args)
 	case "lock":
 		return lockcmd.Main(args, os.Stderr)
 	case "version":
