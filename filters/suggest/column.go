@@ -101,12 +101,24 @@ func prefix(arg string) string {
 // kinds are what a value can be, in the order in which they are looked for.
 var kinds = []string{"uuid", "mac", "ip", "cidr", "int", "path", "word", "name", "other"}
 
-func fits(hole, value string) bool {
-	p, err := argv.Parse(hole)
-	if err != nil {
-		return false
+// holes are those without a parameter that a value may fit.
+var holes = parsed("uuid", "mac", "ip", "cidr", "int", "name", "ifname", "netns")
+
+func parsed(kinds ...string) map[string]*argv.Pattern {
+	m := make(map[string]*argv.Pattern)
+	for _, kind := range kinds {
+		p, err := argv.Parse("<" + kind + ">")
+		if err != nil {
+			panic(err) // a word of this package that is none of the language
+		}
+		m["<"+kind+">"] = p
 	}
-	_, ok := p.Match([]string{value})
+	return m
+}
+
+// fits asks the engine of ArgvFilter itself.
+func fits(hole, value string) bool {
+	_, ok := holes[hole].Match([]string{value})
 	return ok
 }
 
@@ -137,14 +149,13 @@ func isWord(value string) bool {
 	return value != ""
 }
 
-func distinct(lines []Line, at, cut int) (values []string) {
-	for _, l := range lines {
-		if v := l.Argv[at][cut:]; !slices.Contains(values, v) {
-			values = append(values, v)
-		}
+func distinct(lines []Line, at, cut int) []string {
+	values := make([]string, len(lines))
+	for i, l := range lines {
+		values[i] = l.Argv[at][cut:]
 	}
 	slices.Sort(values)
-	return values
+	return slices.Compact(values)
 }
 
 // holeFor returns the narrowest hole that fits values of one kind, or nothing where there is none to be proposed.

@@ -51,6 +51,7 @@ func parse(text []byte) (Line, error) {
 	}
 	var raw struct {
 		Decision string          `json:"decision"`
+		UID      uint32          `json:"client_uid"`
 		Argv     json.RawMessage `json:"argv"`
 		Count    *int            `json:"argv_count"`
 		Env      json.RawMessage `json:"env"`
@@ -63,7 +64,7 @@ func parse(text []byte) (Line, error) {
 	if err := json.Unmarshal(text[i:], &raw); err != nil {
 		return Line{}, err
 	}
-	l := Line{Dir: raw.Dir, Rule: raw.Rule, File: raw.File, RunAs: raw.RunAs}
+	l := Line{UID: raw.UID, Dir: raw.Dir, Rule: raw.Rule, File: raw.File, RunAs: raw.RunAs}
 	switch raw.Decision {
 	case "match":
 		l.Allowed = true

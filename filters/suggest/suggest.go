@@ -26,6 +26,7 @@ type Line struct {
 	Argv    []string
 	Env     []string
 	Dir     string
+	UID     uint32 // of the client
 	Allowed bool
 	Rule    string // that allowed it
 	File    string // where that stands
@@ -44,6 +45,7 @@ type Rule struct {
 	Exec     string
 	RunAs    string
 	Elements []string // as an ArgvFilter has them
+	Env      []string // as env of the rule's section has them; none: no section
 	Lines    []Line   // that it was made from
 }
 
@@ -90,7 +92,12 @@ func Propose(lines []Line, opt Options) Proposal {
 	for _, group := range groups {
 		slices.SortFunc(group, func(a, b Line) int { return slices.Compare(a.Argv, b.Argv) })
 		for _, b := range split(branch{lines: group}, leave) {
-			p.Rules = append(p.Rules, Rule{Exec: group[0].Argv[0], RunAs: group[0].RunAs, Elements: b.elements, Lines: b.lines})
+			r := Rule{Exec: group[0].Argv[0], RunAs: group[0].RunAs, Elements: b.elements, Env: environment(b.lines), Lines: b.lines}
+			if err := r.loads(); err != nil {
+				leave(err.Error(), b.lines...)
+				continue
+			}
+			p.Rules = append(p.Rules, r)
 		}
 	}
 	slices.SortFunc(p.Rules, compare)
@@ -107,26 +114,31 @@ func Propose(lines []Line, opt Options) Proposal {
 }
 
 func compare(a, b Rule) int {
-	return cmp.Or(strings.Compare(a.Exec, b.Exec), strings.Compare(a.RunAs, b.RunAs), slices.Compare(a.Elements, b.Elements))
+	return cmp.Or(strings.Compare(a.Exec, b.Exec), strings.Compare(a.RunAs, b.RunAs), slices.Compare(a.Elements, b.Elements), slices.Compare(a.Env, b.Env))
 }
 
 // merge joins two rules that differ in one element alone, where both have words: what the two allow together is what the
-// one does then, and nothing else.
+// one does then, and nothing else. Each round may make rules alike that were not.
 func merge(rules []Rule) []Rule {
-	for i := 0; i < len(rules); i++ {
-		for j := i + 1; j < len(rules); j++ {
-			at := differs(&rules[i], &rules[j])
-			if at < 0 {
-				continue
-			}
+	for merged := true; merged; {
+		merged = false
+		for i := 0; i < len(rules); i++ {
 			r := &rules[i]
-			words := append(strings.Split(r.Elements[at], "|"), strings.Split(rules[j].Elements[at], "|")...)
-			slices.Sort(words)
-			r.Elements = slices.Clone(r.Elements)
-			r.Elements[at] = strings.Join(words, "|")
-			r.Lines = append(slices.Clip(r.Lines), rules[j].Lines...)
-			rules = slices.Delete(rules, j, j+1)
-			j = i // others may fit now
+			// Rules of one program lie together.
+			for j := i + 1; j < len(rules) && rules[j].Exec == r.Exec; j++ {
+				at := differs(r, &rules[j])
+				if at < 0 {
+					continue
+				}
+				words := append(strings.Split(r.Elements[at], "|"), strings.Split(rules[j].Elements[at], "|")...)
+				slices.Sort(words)
+				r.Elements = slices.Clone(r.Elements)
+				r.Elements[at] = strings.Join(words, "|")
+				r.Lines = append(slices.Clip(r.Lines), rules[j].Lines...)
+				rules = slices.Delete(rules, j, j+1)
+				j--
+				merged = true
+			}
 		}
 	}
 	return rules
@@ -137,7 +149,7 @@ const maxWords = 16
 
 // differs returns the one place in which two rules have different words, or -1.
 func differs(a, b *Rule) int {
-	if a.Exec != b.Exec || a.RunAs != b.RunAs || len(a.Elements) != len(b.Elements) {
+	if a.Exec != b.Exec || a.RunAs != b.RunAs || len(a.Elements) != len(b.Elements) || !slices.Equal(a.Env, b.Env) {
 		return -1
 	}
 	at := -1

@@ -120,6 +120,9 @@ func made(r *rand.Rand) (out []suggest.Line) {
 			argv = append(argv, vocabulary[r.IntN(len(vocabulary))])
 		}
 		l := suggest.Line{Argv: argv, Allowed: r.IntN(2) == 0}
+		for range r.IntN(6) / 4 * (1 + r.IntN(2)) {
+			l.Env = append(l.Env, []string{"A=1", "A=2", "B=a,b", "C= x", "D=***", "LD_PRELOAD=/x", "E=\x80"}[r.IntN(7)])
+		}
 		if l.Allowed {
 			l.Rule, l.RunAs = "broad", []string{"root", "nobody"}[r.IntN(2)]
 		}
@@ -148,6 +151,17 @@ func TestEveryLineIsAllowed(t *testing.T) {
 	}
 }
 
+// BenchmarkPropose is a week's log: 100,000 lines of 20 kinds.
+func BenchmarkPropose(b *testing.B) {
+	var lines []suggest.Line
+	for i := range 100_000 {
+		lines = append(lines, suggest.Line{Argv: []string{"ip", "-n", fmt.Sprint("tenant-", i), "link", "set", fmt.Sprint("eth", i%7), []string{"up", "down"}[i%2], fmt.Sprint("k", i%20)}})
+	}
+	for b.Loop() {
+		suggest.Propose(lines, suggest.Options{RunAs: "root"})
+	}
+}
+
 func rulesOf(p suggest.Proposal) string {
 	var b strings.Builder
 	for _, r := range p.Rules {
@@ -170,7 +184,7 @@ func holds(t testing.TB, p suggest.Proposal, lines []suggest.Line) bool {
 		count += len(r.Lines)
 		alone := policyOf(t, r)
 		for _, l := range r.Lines {
-			v := alone.Decide(machine{}, filters.Request{Argv: l.Argv})
+			v := alone.Decide(machine{}, filters.Request{Argv: l.Argv, Env: l.Env})
 			if v.Outcome != filters.Match || l.Allowed && v.RunAs != l.RunAs || !l.Allowed && v.RunAs != "root" {
 				t.Errorf("%q of %s is not allowed: %+v", l.Argv, r, v.Near)
 				return false
@@ -186,7 +200,7 @@ func holds(t testing.TB, p suggest.Proposal, lines []suggest.Line) bool {
 					if slices.ContainsFunc(r.Lines, func(l suggest.Line) bool { return l.Argv[at+1] == option }) {
 						continue
 					}
-					if v := alone.Decide(machine{}, filters.Request{Argv: argv}); v.Outcome != filters.Unauthorized {
+					if v := alone.Decide(machine{}, filters.Request{Argv: argv, Env: l.Env}); v.Outcome != filters.Unauthorized {
 						t.Errorf("rule %d, %s, allows %q", i, r, argv)
 						return false
 					}
@@ -202,7 +216,24 @@ func holds(t testing.TB, p suggest.Proposal, lines []suggest.Line) bool {
 }
 
 func policyOf(t testing.TB, r suggest.Rule) *filters.Policy {
-	return policy(t, "[Filters]\n"+r.String()+"\n")
+	return policy(t, suggest.Proposal{Rules: []suggest.Rule{r}}.Text())
+}
+
+// TestEnvironment: variables that were set may be set, and no loader's.
+func TestEnvironment(t *testing.T) {
+	p := suggest.Propose([]suggest.Line{
+		{Argv: []string{"x", "1"}, Env: []string{"A=1", "B=x"}}, {Argv: []string{"x", "2"}, Env: []string{"A=1", "B=y"}},
+		{Argv: []string{"x"}, Env: []string{"LD_PRELOAD=/tmp/x"}}, {Argv: []string{"x"}, Dir: "/srv"},
+	}, suggest.Options{RunAs: "root"})
+	if len(p.Rules) != 1 || !slices.Equal(p.Rules[0].Env, []string{"A=1", "B"}) || len(p.Left) != 2 || !strings.Contains(p.Text(), "\n[x]\nenv = A=1, B\n") {
+		t.Fatalf("%+v\n%s", p, p.Text())
+	}
+	policy := policy(t, p.Text())
+	for env, want := range map[string]filters.Outcome{"A=1 B=z": filters.Match, "A=2 B=z": filters.Unauthorized, "A=1 C=1": filters.Unauthorized} {
+		if v := policy.Decide(machine{}, filters.Request{Argv: []string{"x", "1"}, Env: strings.Fields(env)}); v.Outcome != want {
+			t.Errorf("%s: %v", env, v.Outcome)
+		}
+	}
 }
 
 // TestProposalsAreClean: check finds nothing dangerous in what is proposed, which it would in broad rules.

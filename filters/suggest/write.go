@@ -1,20 +1,21 @@
 package suggest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/privhelper/privhelper/filters"
 )
 
 // hopeless says why no ArgvFilter can be proposed for a line.
 func hopeless(l Line) string {
 	program := l.Argv[0][strings.LastIndexByte(l.Argv[0], '/')+1:]
 	switch {
-	case len(l.Env) > 0:
-		return "it wants environment variables: write an EnvFilter, or env in the section of a rule"
 	case l.Dir != "" && l.Dir != "/":
 		return "it wants a working directory: write cwd in the section of a rule"
 	case program == "env":
@@ -46,6 +47,10 @@ func hopeless(l Line) string {
 func skeleton(l Line) string {
 	var b strings.Builder
 	b.WriteString(l.RunAs)
+	for _, e := range l.Env {
+		name, _, _ := strings.Cut(e, "=")
+		b.WriteString(" " + name)
+	}
 	for i, a := range l.Argv {
 		b.WriteByte(0)
 		switch p := prefix(a); {
@@ -56,6 +61,43 @@ func skeleton(l Line) string {
 		}
 	}
 	return b.String()
+}
+
+// environment returns what lines of one group set: a value that all have is fixed, where a policy can hold it.
+func environment(lines []Line) (items []string) {
+	for i, e := range lines[0].Env {
+		name, value, _ := strings.Cut(e, "=")
+		differs := slices.ContainsFunc(lines, func(l Line) bool { return l.Env[i] != e })
+		strange := strings.ContainsFunc(value, func(r rune) bool { return r == ',' || !unicode.IsPrint(r) })
+		if differs || strange || !utf8.ValidString(value) || strings.TrimSpace(value) != value || strings.Contains(value, "***") {
+			e = name
+		}
+		items = append(items, e)
+	}
+	return items
+}
+
+// loads asks the parser of policies itself. It knows variables that no client may set; an author may fix them, but a log is
+// no author, so they are asked about as if the client set them.
+func (r Rule) loads() error {
+	r.Name, r.Env = "rule", slices.Clone(r.Env)
+	for i, e := range r.Env {
+		r.Env[i], _, _ = strings.Cut(e, "=")
+	}
+	_, _, err := filters.ParsePolicy(filters.Config{}, []filters.Source{{File: "proposal", Text: []byte("[Filters]\n" + r.String() + "\n" + r.section())}})
+	var e *filters.Error
+	if errors.As(err, &e) {
+		return errors.New(e.Msg)
+	}
+	return err
+}
+
+// section is the rule's own section, if it has one.
+func (r Rule) section() string {
+	if len(r.Env) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n[%s]\nenv = %s\n", r.Name, strings.Join(r.Env, ", "))
 }
 
 // quote writes a text so that an ArgvFilter takes it for itself.
@@ -117,10 +159,14 @@ func (p Proposal) Text() string {
 	for _, r := range p.Rules {
 		fmt.Fprintf(&b, "# %s\n%s\n", r.origin(), r)
 	}
+	var sections strings.Builder
+	for _, r := range p.Rules {
+		sections.WriteString(r.section())
+	}
 	for _, l := range p.Left {
 		fmt.Fprintf(&b, "# left out, %s, such as %q: %s\n", times(l.Count), l.Argv, l.Reason)
 	}
-	return b.String()
+	return b.String() + sections.String()
 }
 
 // origin says how often a rule's lines were seen, and what became of them.
