@@ -45,10 +45,11 @@ func programFiles(path string) ([]string, error) {
 func interpreter(head []byte, from io.ReaderAt) string {
 	if line, script := bytes.CutPrefix(head, []byte("#!")); script {
 		line, _, _ = bytes.Cut(line[:min(len(line), 254)], []byte("\n"))
-		if words := strings.Fields(string(line)); len(words) > 0 {
-			return words[0]
+		line, _, _ = bytes.Cut(bytes.TrimLeft(line, " \t"), []byte("\x00"))
+		if end := bytes.IndexAny(line, " \t"); end >= 0 {
+			line = line[:end]
 		}
-		return ""
+		return string(line)
 	}
 	if len(head) < 64 || string(head[:4]) != "\x7fELF" || head[5] < 1 || head[5] > 2 {
 		return ""
