@@ -1,0 +1,200 @@
+package etcdlock_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/lockutils/etcdlock"
+)
+
+func TestMain(m *testing.M) {
+	testenv.Main(m, testenv.Children{"hold": holdChild})
+}
+
+// member is one etcd server on loopback.
+type member struct {
+	name    string
+	address string // host:port for clients
+	args    []string
+	cmd     *exec.Cmd
+	log     *bytes.Buffer
+}
+
+// cluster is servers that know each other, ended with the test.
+type cluster struct {
+	t       testing.TB
+	members []*member
+}
+
+func startCluster(t testing.TB, size int, extra ...string) *cluster {
+	t.Helper()
+	server := testenv.NeedProgram(t, "etcd", "etcd-server")
+	scheme := "http"
+	if len(extra) > 0 {
+		scheme = "https"
+	}
+	c := &cluster{t: t}
+	var peers, initial []string
+	for i := range size {
+		m := &member{name: fmt.Sprintf("m%d", i), address: freeAddress(t)}
+		peer := "http://" + freeAddress(t)
+		peers = append(peers, peer)
+		initial = append(initial, m.name+"="+peer)
+		c.members = append(c.members, m)
+	}
+	for i, m := range c.members {
+		m.args = append([]string{
+			server, "--name", m.name, "--data-dir", filepath.Join(t.TempDir(), m.name),
+			"--listen-client-urls", scheme + "://" + m.address, "--advertise-client-urls", scheme + "://" + m.address,
+			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
+			"--initial-cluster", strings.Join(initial, ","), "--log-level", "error",
+		}, extra...)
+		c.start(m)
+	}
+	return c
+}
+
+// start starts a member, again if it was killed: its data is still there.
+func (c *cluster) start(m *member) {
+	c.t.Helper()
+	m.log = &bytes.Buffer{}
+	m.cmd = exec.Command(m.args[0], m.args[1:]...)
+	m.cmd.Stdout, m.cmd.Stderr = m.log, m.log
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	cmd := m.cmd
+	c.t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if c.t.Failed() && m.log.Len() > 0 {
+			c.t.Logf("%s: %s", m.name, m.log.Bytes()[:min(m.log.Len(), 2000)])
+		}
+	})
+}
+
+func (c *cluster) signal(m *member, s syscall.Signal) {
+	c.t.Helper()
+	if err := m.cmd.Process.Signal(s); err != nil {
+		c.t.Errorf("signal %s: %v", m.name, err)
+	}
+}
+
+func (c *cluster) endpoints() []string {
+	var all []string
+	for _, m := range c.members {
+		all = append(all, m.address)
+	}
+	return all
+}
+
+// url is the cluster's, with a prefix and options behind it.
+func (c *cluster) url(rest string) string {
+	return "etcd://" + strings.Join(c.endpoints(), ",") + rest
+}
+
+// client is an etcd client beside the one that is tested.
+func (c *cluster) client() *clientv3.Client {
+	c.t.Helper()
+	client, err := clientv3.New(clientv3.Config{Endpoints: c.endpoints(), Logger: zap.NewNop(), DialTimeout: 2 * time.Second})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// leader finds who leads.
+func (c *cluster) leader() *member {
+	c.t.Helper()
+	client := c.client()
+	for range 100 {
+		for _, m := range c.members {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			status, err := client.Status(ctx, m.address)
+			cancel()
+			if err == nil && status.Leader == status.Header.MemberId {
+				return m
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	c.t.Fatal("no member leads")
+	return nil
+}
+
+// open opens a Locker, whose first question waits for the cluster to be up.
+func (c *cluster) open(rest string) *etcdlock.Locker {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		try, cancelTry := context.WithTimeout(ctx, 5*time.Second)
+		l, err := etcdlock.Open(try, c.url(rest), etcdlock.Options{})
+		cancelTry()
+		if err == nil {
+			c.t.Cleanup(func() { l.Close() })
+			return l
+		}
+		if ctx.Err() != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// holdChild takes a lock and says its token, then obeys: at each line of input it says whether the lock is lost.
+func holdChild(args []string) error {
+	l, err := etcdlock.Open(context.Background(), args[0], etcdlock.Options{})
+	if err != nil {
+		return err
+	}
+	held, err := l.Lock(context.Background(), args[1])
+	if err != nil {
+		return err
+	}
+	fmt.Println(held.Token())
+	var word string
+	for {
+		if _, err := fmt.Scanln(&word); err != nil {
+			return nil
+		}
+		select {
+		case <-held.Lost():
+			fmt.Println("lost")
+		default:
+			fmt.Println("held")
+		}
+	}
+}
+
+// etcdctl runs etcdctl against the cluster.
+func (c *cluster) etcdctl(args ...string) *exec.Cmd {
+	c.t.Helper()
+	cmd := exec.Command(testenv.NeedProgram(c.t, "etcdctl", "etcd-client"), args...)
+	cmd.Env = append(os.Environ(), "ETCDCTL_API=3", "ETCDCTL_ENDPOINTS="+strings.Join(c.endpoints(), ","))
+	return cmd
+}
