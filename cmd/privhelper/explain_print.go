@@ -73,6 +73,9 @@ func (p printer) runs(v filters.Verdict) {
 	for _, e := range v.Env {
 		fmt.Fprintf(p.out, "  with %s\n", quoted(e))
 	}
+	for _, it := range v.Rule.Section.Items {
+		fmt.Fprintf(p.out, "  under %s = %s\n", it.Key, printable(it.Value))
+	}
 	for _, u := range v.Unsafe {
 		fmt.Fprintf(p.out, "  %sunsafe%s: %s: strict semantics refuses this\n", p.bad, p.end, u)
 	}

@@ -148,6 +148,29 @@ func TestLints(t *testing.T) {
 	}
 }
 
+// TestSeverity: capabilities of a rule's own that hold less than they say are a warning, those of the configuration a note.
+func TestSeverity(t *testing.T) {
+	for rules, want := range map[string]lint.Severity{
+		"a: ArgvFilter, lspci, root\n[a]\ncapabilities = CAP_NET_ADMIN\n": lint.Warning,
+		"a: ArgvFilter, lspci, root\n":                                    lint.Note,
+	} {
+		if worst, any := lint.Worst(check(t, "strict", rules)); !any || worst != want {
+			t.Errorf("%q: %v %v", rules, worst, any)
+		}
+	}
+	if worst, any := lint.Worst(check(t, "strict", "a: ArgvFilter, lspci, nobody\n")); any {
+		t.Errorf("a narrow rule of a user of its own: %v", worst)
+	}
+	for _, s := range []lint.Severity{lint.Note, lint.Warning, lint.Error} {
+		if got, err := lint.ParseSeverity(s.String()); err != nil || got != s {
+			t.Errorf("%s is read as %s, %v", s, got, err)
+		}
+	}
+	if _, err := lint.ParseSeverity("fatal"); err == nil {
+		t.Error("a severity that does not exist is one")
+	}
+}
+
 // TestDeviations: what semantics = oslo accepts and strict does not, is named by its deviation.
 func TestDeviations(t *testing.T) {
 	for rules, want := range map[string]filters.Deviation{
