@@ -53,6 +53,9 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 	if err != nil {
 		return err
 	}
+	if err := conn.SyscallConn().Control(func(fd uintptr) { peer.Program = program(int(fd), peer.PID) }); err != nil {
+		return err
+	}
 	if commands := r.daemon.opt.Commands; commands != nil {
 		commands.Meet(peer, service.Groups)
 	}
