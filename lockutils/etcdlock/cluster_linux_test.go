@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Children{"hold": holdChild})
+	testenv.Main(m, testenv.Children{"hold": holdChild, "contend": contendChild})
 }
 
 // member is one etcd server on loopback.

@@ -3,6 +3,7 @@ module github.com/privhelper/privhelper/lockutils/etcdlock
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/privhelper/privhelper v0.0.0
 	go.etcd.io/etcd/api/v3 v3.6.16
 	go.etcd.io/etcd/client/pkg/v3 v3.6.16
