@@ -51,6 +51,16 @@ func (q *logQueue) add(m wire.Log) {
 		}
 	}
 	q.bytes.Add(-size)
+	q.drop()
+}
+
+// room says whether size more bytes of text would be taken, so that records which come too fast cost no copies of their
+// texts: those would be garbage faster than it is collected.
+func (q *logQueue) room(size int) bool {
+	return len(q.records) < cap(q.records) && q.bytes.Load()+int64(size) <= maxLogBytes
+}
+
+func (q *logQueue) drop() {
 	q.dropped.Add(1)
 	q.lost.Add(1)
 }
@@ -92,6 +102,10 @@ type logHandler struct {
 func (h *logHandler) Enabled(context.Context, slog.Level) bool { return true }
 
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	if !h.queue.room(heldText(r)) {
+		h.queue.drop()
+		return nil
+	}
 	m := wire.Log{Call: h.call, Level: r.Level, Time: r.Time, Message: clip(r.Message), Attrs: h.attrs[:len(h.attrs):len(h.attrs)]}
 	r.Attrs(func(a slog.Attr) bool {
 		m.Attrs = appendAttr(m.Attrs, h.path, a)
@@ -102,6 +116,18 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	}
 	h.queue.add(m)
 	return nil
+}
+
+// heldText is what a record's texts will come to, as far as they are texts already.
+func heldText(r slog.Record) int {
+	n := min(len(r.Message), maxText)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Value.Kind() == slog.KindString {
+			n += min(len(a.Value.String()), maxText)
+		}
+		return true
+	})
+	return n
 }
 
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
