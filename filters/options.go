@@ -14,9 +14,9 @@ func (s *Section) adds() bool {
 // options puts into v what the rule's own section says of the environment and the working directory, and reports whether
 // that is what was asked for.
 func (q *query) options(r *Rule, v *Verdict) bool {
-	if c := r.Section.Clients; len(c) > 0 && !slices.ContainsFunc(c, q.isClient) {
+	if !r.isFor(q.client) {
 		if q.explain {
-			q.no("", "it is for the clients %s alone", strings.Join(c, ", "))
+			q.no("", "it is for the clients %s alone", strings.Join(r.Section.Clients, ", "))
 		}
 		return false
 	}
@@ -64,7 +64,22 @@ func (q *query) options(r *Rule, v *Verdict) bool {
 	return false
 }
 
-func (q *query) isClient(who string) bool { return q.client != nil && q.client.Is(who) }
+// isFor says whether c may use the rule at all.
+func (r *Rule) isFor(c Client) bool {
+	return len(r.Section.Clients) == 0 || c != nil && slices.ContainsFunc(r.Section.Clients, c.Is)
+}
+
+// For returns the rules that a client may use: those that Decide looks at for it (sudo's list and run asked different
+// questions, CVE-2025-32462). Nil is a client whom no list of clients names.
+func (p *Policy) For(c Client) []*Rule {
+	var rules []*Rule
+	for _, r := range p.rules {
+		if r.isFor(c) {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
 
 // lets says whether the client may set e, which is NAME=value.
 func (s *Section) lets(e string) bool {

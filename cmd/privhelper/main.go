@@ -12,6 +12,8 @@ import (
 
 const usage = `usage:
   privhelper run [--config FILE] [--] CMD [ARG...]     run one command under the policy, as root
+  privhelper run [--socket PATH] [--] CMD [ARG...]     the same by a service: for who is not root
+  privhelper list [--socket PATH]                      show the rules that are for the caller
   privhelper rootwrap FILE CMD [ARG...]                the same in oslo-rootwrap's words (also as NAME-rootwrap)
   privhelper rootwrap-daemon FILE                      serve Python's oslo_rootwrap.client (also as NAME-rootwrap-daemon)
   privhelper daemon [--config FILE]                    serve one client on standard input
@@ -69,6 +71,8 @@ func dispatch(argv []string) int {
 		return rootwrapDaemon(argv[0]+" rootwrap-daemon", args)
 	case "daemon":
 		return serve(args)
+	case "list":
+		return listRules(args)
 	case "serve":
 		return serveMany(args)
 	case "check":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 
 	"golang.org/x/sys/unix"
@@ -55,10 +56,28 @@ func (t *terminal) read() {
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
 			continue
 		}
-		if n <= 0 || writeAll(int(t.master.Fd()), buffer[:n]) != nil {
+		typed, suspend := t.untilSuspend(buffer[:max(n, 0)])
+		if n <= 0 || writeAll(int(t.master.Fd()), typed) != nil {
 			return
 		}
+		if suspend {
+			t.suspend()
+		}
 	}
+}
+
+// untilSuspend cuts what was typed off before the key that suspends, where that is ours to act on: the command leads a
+// session of its own, in which the kernel stops nobody for it. What follows the key is dropped, as it is by a terminal.
+func (t *terminal) untilSuspend(typed []byte) (before []byte, suspend bool) {
+	if t.suspend == nil {
+		return typed, false
+	}
+	settings, err := unix.IoctlGetTermios(int(t.master.Fd()), unix.TCGETS) // what the command has made of it
+	if err != nil || settings.Lflag&unix.ISIG == 0 || settings.Cc[unix.VSUSP] == 0 {
+		return typed, false
+	}
+	before, _, suspend = bytes.Cut(typed, settings.Cc[unix.VSUSP:unix.VSUSP+1])
+	return before, suspend
 }
 
 func writeAll(fd int, p []byte) error {

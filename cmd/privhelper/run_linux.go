@@ -16,6 +16,9 @@ import (
 
 // run is `privhelper run`: one command under the policy.
 func run(args []string) int {
+	if socket, argv, ok := forService(args); ok {
+		return runByService(socket, argv)
+	}
 	f, err := parseFlags(args, "--config")
 	if err != nil {
 		return fail(exitNoCommand, "run: %v", err)

@@ -22,6 +22,7 @@ type terminal struct {
 	before        *unix.Termios // how the caller's terminal was, while it is raw
 	plain         bool          // the caller's terminal does the pty's output processing
 
+	suspend   func()        // called when the key that suspends was typed; nil: the command gets it as it is
 	resumed   chan struct{} // after a SIGCONT
 	ended     *os.File      // a pipe, closed when the command has ended
 	seesEnded *os.File      // its other end

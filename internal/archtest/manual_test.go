@@ -31,6 +31,7 @@ var manual = []struct {
 	{"privhelper.8", "Exit codes of a helper", regexp.MustCompile(`^\.It (\d+)$`), "privsep/daemon/exit.go", constants("exit"), nil},
 	{"privhelper.8", "Exit codes of lock", regexp.MustCompile(`^\.It (\d+)$`), "lockutils/lockcmd/lockcmd.go", constants("exit"), nil},
 	{"privhelper.conf.5", "Options", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/config.go", cases("set"), nil},
+	{"privhelper.conf.5", "Options of the service", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/service.go", cases("set"), nil},
 	{"privhelper-filters.5", "Classes", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/class.go", keys("classes"), nil},
 	{"privhelper-filters.5", "A rule's own section", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/section.go", keys("sectionKeys"), nil},
 	{"privhelper-filters.5", "Deviations", regexp.MustCompile(`^\.It Ic (\S+)`), "filters/semantics.go", constants(""), nil},

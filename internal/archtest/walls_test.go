@@ -64,7 +64,6 @@ var walls = []wall{
 	{"./cmd/privhelper", "plugin", false, "nothing is loaded that was not linked"},
 	{"./cmd/privhelper", "text/template", false, "calls methods by name, and keeps the linker from dropping any exported one"},
 	{"./cmd/privhelper", "runtime/cgo", false, "static, and no loader's environment (CVE-2023-4911)"},
-	{"./cmd/privhelper", "./privsep/client", false, "the stock helper starts no helper"},
 	{"./cmd/privhelper", "testing", false, "registers flags and a runner"},
 	{"./cmd/privhelper", "expvar", false, "brings net/http"},
 }

@@ -37,6 +37,10 @@ type Cmd struct {
 	Stdout io.Writer
 	Stderr io.Writer
 
+	// Pty passes streams that are terminals themselves, and makes them the command's controlling terminal: they are one side of a
+	// pseudo-terminal that was made for this command, whose other side we keep. The user's own terminal must never be it.
+	Pty bool
+
 	// Cancel is called when the context of CommandContext ends; it is Process.Kill unless set. Where a Cancel that
 	// returned nil, or an error other than os.ErrProcessDone, is followed by success of the command, Wait returns the
 	// context's error, or that one. Without CommandContext it must be nil.
@@ -132,7 +136,7 @@ func (c *Cmd) Start() error {
 		return errors.New("client: already started")
 	}
 	c.began = true
-	request := command.Request{Argv: c.Args, Env: c.Env, Dir: c.Dir}
+	request := command.Request{Argv: c.Args, Env: c.Env, Dir: c.Dir, Pty: c.Pty}
 	if err := c.startable(); err != nil {
 		c.release()
 		return err

@@ -42,13 +42,13 @@ func absent(v any) bool {
 
 // passable gives the file itself if a privileged program may have it: no terminal, into which it could type (TIOCSTI).
 // It is made blocking, as os/exec does: the command does not expect to be told to try again.
-func passable(v any) (*os.File, bool) {
+func (c *Cmd) passable(v any) (*os.File, bool) {
 	f, ok := v.(*os.File)
 	if !ok {
 		return nil, false
 	}
 	fd := int(f.Fd())
-	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil {
+	if _, err := unix.IoctlGetTermios(fd, unix.TCGETS); err == nil && !c.Pty {
 		return nil, false
 	}
 	return f, true
@@ -68,7 +68,7 @@ func (c *Cmd) reading(r io.Reader) (privsep.File, error) {
 	if absent(r) {
 		return privsep.File{}, nil
 	}
-	if f, ok := passable(r); ok {
+	if f, ok := c.passable(r); ok {
 		return c.again(privsep.File{File: f})
 	}
 	theirs, ours, err := os.Pipe()
@@ -91,7 +91,7 @@ func (c *Cmd) writing(w io.Writer) (privsep.File, error) {
 	if absent(w) {
 		return privsep.File{}, nil
 	}
-	if f, ok := passable(w); ok {
+	if f, ok := c.passable(w); ok {
 		return c.again(privsep.File{File: f})
 	}
 	ours, theirs, err := os.Pipe()

@@ -27,6 +27,22 @@ type Request struct {
 	Stdin  privsep.File `msgpack:"stdin,omitempty"`
 	Stdout privsep.File `msgpack:"stdout,omitempty"`
 	Stderr privsep.File `msgpack:"stderr,omitempty"`
+	// Pty says that the streams that are terminals are a pseudo-terminal which the client made for this command, whose
+	// controlling terminal it becomes. Without it a terminal is refused.
+	Pty bool `msgpack:"pty,omitempty"`
+}
+
+// List names the rules that are for the client, in the order of the policy. Their arguments are as the policy's author wrote
+// them; whether a command line is allowed says Run alone.
+var List = privsep.NewEntrypoint[struct{}, []Rule](Context, "list")
+
+// A Rule is what a client may know of a rule.
+type Rule struct {
+	Name  string   `msgpack:"name"`
+	Class string   `msgpack:"class"`
+	Exec  string   `msgpack:"exec"`
+	RunAs string   `msgpack:"run_as"`
+	Args  []string `msgpack:"args,omitempty"`
 }
 
 // A Result says how a command ended.

@@ -66,6 +66,8 @@ type Commands interface {
 	Describe() (policy, trees string)
 	// Handler runs one command.
 	Handler() privsep.Handler
+	// ListHandler names the rules that are for the client.
+	ListHandler() privsep.Handler
 	// Audit is where the lines of its decisions go, for those of other calls. It is asked after Load, and closed by Close. Nil:
 	// nowhere.
 	Audit() *sink.Sink
@@ -103,6 +105,7 @@ func New(opt Options) *Daemon {
 	d.add(stats.Get.Bind(d.stats))
 	if opt.Commands != nil {
 		d.add(opt.Commands.Handler())
+		d.add(opt.Commands.ListHandler())
 	}
 	return d
 }

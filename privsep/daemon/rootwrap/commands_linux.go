@@ -136,6 +136,17 @@ func (c *Commands) Run(ctx context.Context, r command.Request) (command.Result, 
 // Handler is the one for command.Run.
 func (c *Commands) Handler() privsep.Handler { return command.Run.Bind(c.handle) }
 
+// ListHandler is the one for command.List.
+func (c *Commands) ListHandler() privsep.Handler {
+	return command.List.Bind(func(context.Context, struct{}) ([]command.Rule, error) {
+		var rules []command.Rule
+		for _, r := range c.loaded.Policy.For(c.client) {
+			rules = append(rules, command.Rule{Name: r.Name, Class: r.Class, Exec: r.Exec, RunAs: r.RunAs, Args: r.Args})
+		}
+		return rules, nil
+	})
+}
+
 // Close ends what still runs, and gives its locks back.
 func (c *Commands) Close() error {
 	var err error

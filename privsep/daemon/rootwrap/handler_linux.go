@@ -84,11 +84,9 @@ func (c *Commands) ready(v filters.Verdict, r command.Request) (*Prepared, error
 	if v.Outcome != filters.Match || v.Kill != nil {
 		return nil, nil
 	}
-	for name, f := range map[string]privsep.File{"standard input": r.Stdin, "standard output": r.Stdout, "standard error": r.Stderr} {
-		if f.File != nil && isTerminal(f.File) {
-			return nil, &privsep.CallError{Code: privsep.CodeBadArguments, Outcome: privsep.Answered,
-				Message: name + " is a terminal, into which the command could type (TIOCSTI): pass a pipe"}
-		}
+	tty, err := terminalOf(r)
+	if err != nil {
+		return nil, err
 	}
 	p, err := c.prepare.Prepare(v)
 	if err != nil {
@@ -106,6 +104,13 @@ func (c *Commands) ready(v filters.Verdict, r command.Request) (*Prepared, error
 		cmd.Stdin = p.Input
 	case v.Rule.Section.NoStdin:
 		cmd.Stdin = nil
+	}
+	if tty == 0 && cmd.Stdin != r.Stdin.File { // it is another stream, or none
+		r.Stdin.File = nil
+		tty, _ = terminalOf(r)
+	}
+	if tty >= 0 {
+		cmd.Setctty, cmd.Ctty = true, tty
 	}
 	return p, nil
 }
@@ -222,19 +227,6 @@ func words(errno syscall.Errno) string {
 		return "Invalid argument"
 	}
 	return "error " + strconv.Itoa(int(errno))
-}
-
-func isTerminal(f *os.File) bool {
-	terminal := false
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = raw.Control(func(fd uintptr) {
-		_, err := unix.IoctlGetTermios(int(fd), unix.TCGETS)
-		terminal = err == nil
-	})
-	return terminal
 }
 
 // OpenRegular opens a regular file for reading, following no link on the whole way to it and waiting for nothing.
