@@ -34,7 +34,7 @@ func (c *conn) execute(q request) error {
 	code, err := s.runCaptured(q, out)
 	c.server.answering(c)
 	switch {
-	case errors.Is(err, errOutput), errors.Is(err, errMemory):
+	case errors.Is(err, errOutput), errors.Is(err, errMemory), errors.Is(err, command.ErrTimeout):
 		out.say("privhelper: ended: " + err.Error())
 		return writeResult(c.file, codeEnded, &out.out, &out.err)
 	case err != nil:

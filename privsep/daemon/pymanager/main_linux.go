@@ -32,7 +32,8 @@ type Options struct {
 const keySize = 32
 
 // Serve is a daemon's whole life: it starts up, tells the client on standard output where it is and the key, and serves
-// until the client tells it to end, is gone, or has asked nothing for daemon_timeout, or until SIGTERM, SIGINT or SIGHUP.
+// until the client tells it to end, is gone, or has asked nothing for daemon_timeout, or until SIGTERM or SIGINT. SIGHUP
+// opens the audit log anew.
 // Then commands that run are waited for, unless the client is gone, and the folder is removed.
 //
 // An error is one of the start, those of Load as they are: nothing was told and nothing is served. Standard input, output
@@ -66,7 +67,8 @@ func Serve(opt Options) error {
 	if err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 1) // from here on there is something to remove
+	groups := groupsOf(client)
+	signals := make(chan os.Signal, 4) // from here on there is something to remove
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // of standard output, if the client is gone
 	folder, err := makeFolder(client.UID)
@@ -77,6 +79,7 @@ func Serve(opt Options) error {
 	if err := confined(commands, client); err != nil {
 		return err
 	}
+	commands.Meet(client, groups)
 	s, err := newServer(config, commands, client, folder)
 	if err != nil {
 		return err
@@ -84,7 +87,15 @@ func Serve(opt Options) error {
 	if err := tell(folder.socket(), s.key); err != nil {
 		return err
 	}
-	go func() { <-signals; s.stop() }()
+	go func() {
+		for sig := range signals {
+			if log := commands.Audit(); sig != syscall.SIGHUP {
+				s.stop()
+			} else if log != nil {
+				log.Reopen() // as privhelper daemon, for the log that was renamed
+			}
+		}
+	}()
 	go func() { watch.wait(); s.abandon() }()
 	return s.serve()
 }

@@ -1,6 +1,7 @@
 package pymanager
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -81,7 +82,20 @@ func isAnonymous(fd int) bool {
 type process struct {
 	pid, parent int
 	uid, gid    uint32 // real ones
+	groups      []uint32
 	program     string // the base name of its executable
+}
+
+// groupsOf returns all groups of a process, for rules that name clients by group; none where it is not known.
+func groupsOf(client daemon.Peer) (groups []uint32) {
+	if client.PID == 0 {
+		return nil
+	}
+	p, err := readProcess(client.PID)
+	if err != nil || p.uid != client.UID {
+		return nil
+	}
+	return append(p.groups, p.gid)
 }
 
 func readProcess(pid int) (process, error) {
@@ -100,6 +114,12 @@ func readProcess(pid int) (process, error) {
 			_, err = fmt.Sscan(value, &p.uid)
 		case "Gid":
 			_, err = fmt.Sscan(value, &p.gid)
+		}
+		if name == "Groups" {
+			for _, word := range strings.Fields(value) {
+				gid, perr := strconv.ParseUint(word, 10, 32)
+				p.groups, err = append(p.groups, uint32(gid)), errors.Join(err, perr)
+			}
 		}
 		if err != nil {
 			return process{}, fmt.Errorf("%s/status: %w", dir, err)
