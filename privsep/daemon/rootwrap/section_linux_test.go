@@ -327,7 +327,7 @@ func TestSectionInfeasible(t *testing.T) {
 		"capabilities = CAP_SYS_RESOURCE": "built-in.filters:4: capabilities of rule \"a\": this helper was not given CAP_SYS_RESOURCE",
 		"rlimit_nofile = 20":              "built-in.filters:4: rlimit_nofile of rule \"a\": this helper was not given CAP_SYS_RESOURCE",
 	} {
-		loaded, err := parse("", "a: CommandFilter, true, nobody\n[a]\n"+section+"\n")
+		loaded, err := parse("", "a: CommandFilter, true, 1:1\n[a]\n"+section+"\n")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,11 +33,12 @@ func (c *Commands) verify() error {
 			break
 		}
 	}
-	seen := map[sample]bool{}
+	seen, bare := map[sample]bool{}, map[string]bool{}
 	for _, r := range c.loaded.Policy.Rules() {
-		if _, err := c.loaded.AccountOf(r); err != nil {
-			continue // Oslo: the command fails when it is run
+		if _, err := c.loaded.AccountOf(r); err != nil || bare[r.RunAs] && len(r.Section.Items) == 0 {
+			continue // in Oslo: the command fails when it is run; or the next of many alike
 		}
+		bare[r.RunAs] = bare[r.RunAs] || len(r.Section.Items) == 0
 		like := *r
 		like.Section.SHA256 = nil // it is of another program
 		p, err := c.prepare.Prepare(filters.Verdict{Outcome: filters.Match, Rule: &like, RunAs: r.RunAs, Path: path, Argv: []string{path}})
