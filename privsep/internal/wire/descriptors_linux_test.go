@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -122,3 +123,53 @@ func TestNoRoomForDescriptors(t *testing.T) {
 }
 
 // TestPieces: a frame that comes byte by byte is the same frame; one that ends early is an error at every length.
+
+// TestDescriptorsInFlight: another process of our user has as many descriptors in flight as the user may have, until it
+// reads them. A message with files waits for that, and none is lost.
+func TestDescriptorsInFlight(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root's descriptors in flight are not limited (CAP_SYS_RESOURCE, CAP_SYS_ADMIN): the CI's run as a user does this")
+	}
+	client, helper := pair(t)
+	flood, drain := sockets(t)
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	low := limit
+	low.Cur = 256
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	rights := unix.UnixRights(make([]int, 100)...)
+	sent := 0
+	for ; ; sent++ {
+		err := unix.Sendmsg(int(flood.Fd()), []byte{0}, rights, nil, unix.MSG_DONTWAIT)
+		if err == unix.ETOOMANYREFS {
+			break
+		}
+		if err != nil || sent > 100 {
+			t.Skipf("this kernel does not limit descriptors in flight: %v after %d", err, sent)
+		}
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := client.Send(context.Background(), call(1, 1), []*os.File{os.Stdin})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("not waited for: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	drain.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	_, files, err := helper.Receive()
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	closeAll(files)
+}

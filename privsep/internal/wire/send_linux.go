@@ -109,7 +109,24 @@ func (c *Conn) doneWriting() {
 }
 
 // write sends all of f, and the rights with its first byte. It waits for room only as long as ctx lasts.
+//
+// The kernel counts descriptors in flight by user (unix(7), ETOOMANYREFS), so that another helper's client, which reads
+// none of what it is sent, can hold up ours. That is waited for, for half a second and no more: nothing wakes who waits.
 func (c *Conn) write(ctx context.Context, f outgoing, rights []byte) (sent int, err error) {
+	for pause := time.Millisecond; ; pause *= 2 {
+		sent, err = c.writeOnce(ctx, f, rights)
+		if sent > 0 || !errors.Is(err, unix.ETOOMANYREFS) || pause > 256*time.Millisecond {
+			return sent, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+func (c *Conn) writeOnce(ctx context.Context, f outgoing, rights []byte) (sent int, err error) {
 	stop := c.wakeWriterAt(ctx)
 	defer stop()
 	c.tx = transmission{left: f, rights: rights}
