@@ -11,7 +11,7 @@ FUZZTIME ?= 1m
 
 fuzz: ## every fuzzer for FUZZTIME
 	grep -rhoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\./||; s|func ||' | while IFS=: read -r file name; do \
-		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$(dirname $$file)" || exit 1; done
+		go -C "$$(dirname $$file)" test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . || exit 1; done
 
 lint: ## formatting and vet, for each width of integers
 	test -z "$$(gofmt -l .)"
