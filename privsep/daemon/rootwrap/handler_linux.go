@@ -27,9 +27,9 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
 	defer v.Close()
 	ready, err := c.ready(v, r)
-	defer ready.Close()
 	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, GID: c.peer.GID, Program: c.peer.Program, Policy: c.loaded.Policy.Hash(),
 		Request: request, Verdict: v, Err: err}
+	defer ready.Close() // of nothing, after an error
 	held := &Held{}
 	if err == nil && ready != nil {
 		entry.Capabilities, entry.Locks = &ready.Capabilities, v.Rule.Section.Locks
