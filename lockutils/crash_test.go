@@ -212,7 +212,7 @@ func again(template *exec.Cmd) *exec.Cmd {
 // spinChild locks and unlocks until it is killed.
 func spinChild(args []string) error {
 	s := &lockutils.Set{Folder: args[0], Fair: args[2] == "true"}
-	for {
+	for parent := os.Getppid(); os.Getppid() == parent; { // a test that was killed must not leave it spinning
 		held, err := s.Lock(context.Background(), args[1])
 		if err != nil {
 			return err
@@ -221,6 +221,7 @@ func spinChild(args []string) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // The file is unlinked or renamed in every round, by the holder before it unlocks, while others wait for it.
