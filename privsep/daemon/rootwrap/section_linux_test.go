@@ -265,9 +265,15 @@ func TestSectionLock(t *testing.T) {
 	if busy() {
 		t.Error("the lock is held when nothing of the command runs")
 	}
-	if _, err := run(c, "gone", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"); err != nil || busy() {
+	out, err := run(c, "gone", "setsid sleep 1000 >/dev/null 2>&1 & echo $!")
+	if err != nil || busy() {
 		t.Errorf("lifetime = detached: the lock is held after the main process, %v", err)
 	}
+	var left int
+	if _, err := fmt.Sscan(out, &left); err != nil {
+		t.Fatalf("%q: %v", out, err)
+	}
+	t.Cleanup(func() { _ = unix.Kill(left, unix.SIGKILL) })
 
 	// Two worlds of locks hold it off, each until it lets go.
 	for name, holder := range map[string]*exec.Cmd{
