@@ -232,6 +232,23 @@ func TestSectionTimeout(t *testing.T) {
 	}
 }
 
+// A file that a rule holds open (<path:DIR,fd>) is what the command gets, though its name leads elsewhere by now: the
+// command swaps it before it reads. It gets no other descriptor.
+func TestHeldArgument(t *testing.T) {
+	dir := rootsFolder(t)
+	for name, text := range map[string]string{"data/judged": "judged", "other": "other"} {
+		if err := errors.Join(os.MkdirAll(dir+"/data", 0o755), os.WriteFile(dir+"/"+name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := start(t, program(t), "", fmt.Sprintf("swap: ArgvFilter, sh, root, -c, <re:[ -~]*>, <path:%[1]s/data,fd>\n", dir))
+	out, err := c.Command("sh", "-c", "mv "+dir+"/other "+dir+"/data/judged; cat $0; echo; ls /proc/self/fd", dir+"/data/judged").CombinedOutput()
+	// ls has one more, for the folder that it reads.
+	if want := "judged\n0\n1\n2\n3\n4\n"; err != nil || string(out) != want {
+		t.Errorf("%q, %v, want %q", out, err, want)
+	}
+}
+
 // A rule with a lock is serialized against itself, flock(1) and oslo.concurrency, as long as anything of it runs.
 func TestSectionLock(t *testing.T) {
 	testenv.NeedRoot(t)
