@@ -40,7 +40,7 @@ func TestSignalEndsCommandsToo(t *testing.T) {
 			if err := syscall.Kill(c.Helper().PID, sig); err != nil {
 				t.Fatal(err)
 			}
-			if !escaped.ends(deadline) || !helper.ends(deadline) {
+			if !escaped.ends(deadline) || !helper.ends(deadline.Add(atExit)) {
 				t.Error("after a second something lives")
 			}
 			if err := cmd.Wait(); err == nil {
