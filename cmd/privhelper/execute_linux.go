@@ -10,6 +10,7 @@ import (
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
 	"github.com/privhelper/privhelper/internal/spawn"
+	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
 	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
@@ -72,6 +73,9 @@ func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Stat
 	}
 	hidden := os.Geteuid() == 0 && keepsTerminal(p.Account)
 	if hidden || staysParent(r) {
+		if err := canLimit(r, p); err != nil {
+			return spawn.Status{}, err
+		}
 		return attend(r, p, confined, hidden)
 	}
 	if confined {
@@ -87,6 +91,20 @@ func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Stat
 func staysParent(r *filters.Rule) bool {
 	s := &r.Section
 	return len(s.Locks) > 0 || s.Timeout > 0 || s.FullAudit
+}
+
+// canLimit refuses limits that this process, as the parent, could not set: only before it becomes the command can it do
+// without the capability.
+func canLimit(r *filters.Rule, p *root.Prepared) error {
+	if len(r.Section.Limits) == 0 || p.Account.UID == os.Geteuid() {
+		return nil
+	}
+	now, err := confine.ReadStatus(0, 0)
+	if err != nil || now.Permitted.Has(privsep.CAP_SYS_RESOURCE) {
+		return err
+	}
+	return r.Fault("rlimit_"+r.Section.Limits[0].Resource, errors.New("privhelper was not given CAP_SYS_RESOURCE, which it takes to limit a "+
+		"process of another user that it stays the parent of (lock, timeout, audit = full, a terminal)"))
 }
 
 // inherit says what of the caller the command keeps: in Oslo, as with rootwrap, its environment, folder and umask, where

@@ -98,6 +98,9 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 	err = errors.Join(err, held.Release())
 	if err != nil && status == (spawn.Status{}) {
 		log.NotStarted(entry, err)
+		if bad := (*filters.Error)(nil); errors.As(err, &bad) {
+			return complain(exitBadConfig, err.Error())
+		}
 		return complain(exitNotExecutable, err.Error())
 	}
 	if v.Rule.Section.FullAudit {
