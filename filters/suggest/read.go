@@ -3,7 +3,6 @@ package suggest
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 
@@ -49,52 +48,56 @@ func parse(text []byte) (Line, error) {
 	if i < 0 {
 		return Line{}, errNoDecision
 	}
-	var raw struct {
-		Decision string          `json:"decision"`
-		UID      uint32          `json:"client_uid"`
-		Argv     json.RawMessage `json:"argv"`
-		Count    *int            `json:"argv_count"`
-		Env      json.RawMessage `json:"env"`
-		EnvCount *int            `json:"env_count"`
-		Dir      string          `json:"dir"`
-		Rule     string          `json:"rule"`
-		File     string          `json:"file"`
-		RunAs    string          `json:"run_as"`
+	var l Line
+	decision, cut := "", false
+	r := pyjson.NewReader(text[i:])
+	for more := r.Open('{'); more; more = r.More('}') {
+		switch r.Key() {
+		case "decision":
+			decision = r.String()
+		case "client_uid":
+			l.UID = uint32(r.Uint())
+		case "argv":
+			l.Argv = stringList(r)
+		case "env":
+			l.Env = stringList(r)
+		case "dir":
+			l.Dir = r.String()
+		case "rule":
+			l.Rule = r.String()
+		case "file":
+			l.File = r.String()
+		case "run_as":
+			l.RunAs = r.String()
+		case "argv_count", "env_count":
+			cut = true
+			r.Skip()
+		default:
+			r.Skip()
+		}
 	}
-	if err := json.Unmarshal(text[i:], &raw); err != nil {
+	if err := r.End(); err != nil {
 		return Line{}, err
 	}
-	l := Line{UID: raw.UID, Dir: raw.Dir, Rule: raw.Rule, File: raw.File, RunAs: raw.RunAs}
-	switch raw.Decision {
+	switch decision {
 	case "match":
 		l.Allowed = true
 	case "unauthorized", "not_executable":
 	default:
 		return Line{}, errNoDecision
 	}
-	if raw.Count != nil || raw.EnvCount != nil {
+	switch {
+	case cut:
 		return Line{}, errCut
-	}
-	var err error
-	if l.Argv, err = stringList(raw.Argv); err != nil {
-		return Line{}, err
-	}
-	if len(raw.Env) > 0 {
-		if l.Env, err = stringList(raw.Env); err != nil {
-			return Line{}, err
-		}
-	}
-	if len(l.Argv) == 0 {
+	case len(l.Argv) == 0:
 		return Line{}, errNoDecision
 	}
 	return l, nil
 }
 
-// stringList reads a list with the bytes that the caller gave: encoding/json would put U+FFFD for those that are no UTF-8.
-func stringList(text []byte) (list []string, err error) {
-	r := pyjson.NewReader(text)
+func stringList(r *pyjson.Reader) (list []string) {
 	for more := r.Open('['); more; more = r.More(']') {
 		list = append(list, r.String())
 	}
-	return list, r.End()
+	return list
 }

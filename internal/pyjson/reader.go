@@ -2,6 +2,7 @@ package pyjson
 
 import (
 	"fmt"
+	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -232,4 +233,56 @@ func (r *Reader) expect(c byte) bool {
 
 func (r *Reader) wrong(want string) {
 	r.Fail(fmt.Errorf("at byte %d: want %s", r.at, want))
+}
+
+// Uint reads a whole number without sign, fraction or exponent.
+func (r *Reader) Uint() uint64 {
+	r.space()
+	begin := r.at
+	for r.err == nil && r.at < len(r.text) && '0' <= r.text[r.at] && r.text[r.at] <= '9' {
+		r.at++
+	}
+	n, err := strconv.ParseUint(string(r.text[begin:r.at]), 10, 64)
+	if err != nil {
+		r.wrong("a whole number")
+	}
+	return n
+}
+
+// Skip reads a value that nobody asks for, and holds it to no more than that its brackets and strings end.
+func (r *Reader) Skip() {
+	for depth := 0; r.err == nil; {
+		switch c := r.Next(); c {
+		case '"':
+			_ = r.String()
+		case '{', '[':
+			depth++
+			r.at++
+			continue
+		case '}', ']':
+			depth--
+			r.at++
+		case ',', ':':
+			if depth == 0 {
+				r.wrong("a value")
+			}
+			r.at++
+			continue
+		default:
+			begin := r.at
+			for r.at < len(r.text) && (r.text[r.at]|0x20 >= 'a' && r.text[r.at]|0x20 <= 'z' || r.text[r.at] >= '0' && r.text[r.at] <= '9' ||
+				r.text[r.at] == '-' || r.text[r.at] == '+' || r.text[r.at] == '.') {
+				r.at++
+			}
+			if r.at == begin {
+				r.wrong("a value")
+			}
+		}
+		if depth < 0 {
+			r.wrong("a value")
+		}
+		if depth <= 0 {
+			return
+		}
+	}
 }
