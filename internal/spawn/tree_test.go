@@ -261,7 +261,7 @@ func killedHelper(t *testing.T, name, script string) (string, life) {
 		t.Fatal(err)
 	}
 	cmd.Wait()
-	if !strings.Contains(dir, name) {
+	if !strings.Contains(string(own), name) { // not dir, whose mount has that word too
 		return "", child
 	}
 	return dir, child
