@@ -97,6 +97,9 @@ func TestCommandOf(t *testing.T) {
 		_ = cmd.Wait()
 	}()
 	h := process(cmd.Process.Pid)
+	for end := time.Now().Add(5 * time.Second); h != nil && h.Command == "" && time.Now().Before(end); { // it is being executed
+		h = process(cmd.Process.Pid)
+	}
 	if h == nil || !strings.HasPrefix(h.Command, "sh -c read line new?line?[2J") || len(h.Command) > 120 {
 		t.Errorf("%+v", h)
 	}
