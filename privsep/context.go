@@ -21,7 +21,7 @@ type Context struct {
 // A Declaration is what both sides must agree on about one entrypoint.
 type Declaration struct {
 	Name        string // "context.entrypoint", the name on the wire
-	Fingerprint string // the shapes of arguments and reply
+	Fingerprint string // the shapes of arguments and reply, and the fence's name if there is one
 }
 
 // NewContext declares a context. The name is lower-case letters, digits and underscores, beginning with a letter, and

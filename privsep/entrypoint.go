@@ -18,6 +18,7 @@ import (
 type Entrypoint[Args, Reply any] struct {
 	context *Context
 	name    string
+	fence   string
 	args    *strict.Plan
 	reply   *strict.Plan
 }
@@ -26,11 +27,25 @@ type Entrypoint[Args, Reply any] struct {
 // holds something that cannot travel: interfaces, functions, channels, recursive types, unexported fields, types with
 // an encoding of their own.
 func NewEntrypoint[Args, Reply any](c *Context, name string) Entrypoint[Args, Reply] {
+	return newEntrypoint[Args, Reply](c, name, "")
+}
+
+// NewFencedEntrypoint is NewEntrypoint for what must not be done late: each call must carry the fencing token of a lock
+// (WithToken), and the helper refuses one that is lower than the greatest that the fence of this name has seen
+// (CodeFenced). A rule of a policy with `fence = NAME` means the same fence, where both helpers have one folder for it
+// (daemon.Options.FencePath). The name is formed as an entrypoint's is.
+func NewFencedEntrypoint[Args, Reply any](c *Context, name, fence string) Entrypoint[Args, Reply] {
+	mustBeName("fence", fence)
+	return newEntrypoint[Args, Reply](c, name, fence)
+}
+
+func newEntrypoint[Args, Reply any](c *Context, name, fence string) Entrypoint[Args, Reply] {
 	mustBeName("entrypoint", name)
 	full := c.name + "." + name
 	e := Entrypoint[Args, Reply]{
 		context: c,
 		name:    full,
+		fence:   fence,
 		args:    mustPlan(full, "arguments", reflect.TypeFor[Args]()),
 		reply:   mustPlan(full, "reply", reflect.TypeFor[Reply]()),
 	}
@@ -53,7 +68,11 @@ func (e Entrypoint[Args, Reply]) Name() string { return e.name }
 func (e Entrypoint[Args, Reply]) Context() *Context { return e.context }
 
 func (e Entrypoint[Args, Reply]) declaration() Declaration {
-	return Declaration{Name: e.name, Fingerprint: e.args.Fingerprint() + " -> " + e.reply.Fingerprint()}
+	d := Declaration{Name: e.name, Fingerprint: e.args.Fingerprint() + " -> " + e.reply.Fingerprint()}
+	if e.fence != "" {
+		d.Fingerprint += " fence " + e.fence
+	}
+	return d
 }
 
 // Call runs the entrypoint in the helper that c speaks with and returns its reply. The context's deadline and its end
@@ -90,6 +109,8 @@ func codeOf(err error, otherwise Code) Code {
 // A Handler is what a helper keeps for an entrypoint once its types are erased.
 type Handler struct {
 	Declaration
+	// Fence is what a call's token is held against before Run: NewFencedEntrypoint. "": a call with a token is refused.
+	Fence string
 	// Measure holds arguments against their type and says how many bytes they take once decoded, without decoding them:
 	// a helper that has many calls at once must know before. most is what they may take; the error is a *CallError.
 	Measure func(args []byte, files, most int) (memory int, err error)
@@ -106,6 +127,7 @@ func (e Entrypoint[Args, Reply]) Bind(run func(context.Context, Args) (Reply, er
 	}
 	return Handler{
 		Declaration: e.declaration(),
+		Fence:       e.fence,
 		Measure: func(data []byte, files, most int) (int, error) {
 			memory, err := e.args.Measure(data, files, strict.Limits{Memory: most})
 			if err != nil {

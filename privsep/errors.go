@@ -17,6 +17,7 @@ type Code string
 const (
 	CodeFailed        Code = "failed"         // the handler returned an error
 	CodeDenied        Code = "denied"         // policy allows no such command; also fs.ErrPermission
+	CodeFenced        Code = "fenced"         // the fencing token is older than one seen before, or missing, or not asked for; also fs.ErrPermission
 	CodeNotExecutable Code = "not_executable" // a rule allows it, and its program is missing; also fs.ErrNotExist
 	CodeBadArguments  Code = "bad_arguments"  // the arguments do not fit their type
 	CodeNoEntrypoint  Code = "no_entrypoint"  // the helper has no entrypoint of this name
@@ -89,7 +90,7 @@ func (e *CallError) Unwrap() []error {
 		errs = append(errs, context.DeadlineExceeded)
 	case CodeCancelled:
 		errs = append(errs, context.Canceled)
-	case CodeDenied:
+	case CodeDenied, CodeFenced:
 		errs = append(errs, fs.ErrPermission)
 	case CodeNotExecutable:
 		errs = append(errs, fs.ErrNotExist)

@@ -51,7 +51,7 @@ func (s *session) deliver(id uint64, a answer) error {
 // call sends one request and waits for its answer, or for the end of ctx and a moment more.
 func (s *session) call(ctx context.Context, r privsep.Request, started func(*pending, wire.Started), wait time.Duration) (privsep.Answer, error) {
 	p := &pending{session: s, entrypoint: r.Entrypoint, started: started, answer: make(chan answer, 1)}
-	m := wire.Call{Entrypoint: r.Entrypoint, Args: r.Args}
+	m := wire.Call{Entrypoint: r.Entrypoint, Args: r.Args, Token: r.Token}
 	if deadline, ok := ctx.Deadline(); ok {
 		m.Timeout = max(time.Until(deadline), 1)
 	}

@@ -37,6 +37,11 @@ type Cmd struct {
 	Stdout io.Writer
 	Stderr io.Writer
 
+	// Token is the fencing token of the lock under which the command is to run, as Held.Token gives it; 0: none. A rule
+	// with a fence refuses a command without one, and one that is older than the greatest it has seen; a rule without
+	// refuses every token. Each is an error of Start that errors.Is finds as privsep.CodeFenced.
+	Token int64
+
 	// Pty passes streams that are terminals themselves, and makes them the command's controlling terminal: they are one side of a
 	// pseudo-terminal that was made for this command, whose other side we keep. The user's own terminal must never be it.
 	Pty bool
@@ -158,7 +163,7 @@ func (c *Cmd) Start() error {
 		caller := &commandCaller{client: c.client, started: func(p *pending, m wire.Started) {
 			started <- &Process{Pid: m.PID, Rule: m.Rule, call: p, ended: c.ended}
 		}}
-		c.result, c.err = command.Run.Call(ctx, caller, request)
+		c.result, c.err = command.Run.Call(ctx, privsep.WithToken(caller, c.Token), request)
 		close(c.ended)
 	}()
 	select {

@@ -25,7 +25,7 @@ func TestNonsenseEndsItsOwnConnection(t *testing.T) {
 	w := newWorld(daemon.Options{})
 	good := privseptest.Join(t, w.d, jobs)
 	before := descriptors(t)
-	hold1 := append([]byte{0x96, 3, 0, 7}, append(append([]byte{0xa9}, "jobs.hold"...), 0, 0xa1, 'x')...)
+	hold1 := append([]byte{0x97, 3, 0, 7}, append(append([]byte{0xa9}, "jobs.hold"...), 0, 0, 0xa1, 'x')...)
 	for name, nonsense := range map[string][]byte{
 		"length 0":            {0, 0, 0, 0},
 		"length above limit":  {0, 0x20, 0, 0},
@@ -45,7 +45,7 @@ func TestNonsenseEndsItsOwnConnection(t *testing.T) {
 		"STARTED":             frame(0x95, 8, 0, 1, 1, 0xa0),
 		"missing descriptor":  frame(0x93, 3, 1, 1),
 		"files with PING":     frame(0x93, 1, 1, 1),
-		"deep nesting":        frame(append([]byte{0x96, 3, 0, 1, 0xa1, 'x', 0}, bytes.Repeat([]byte{0x91}, 100000)...)...),
+		"deep nesting":        frame(append([]byte{0x97, 3, 0, 1, 0xa1, 'x', 0, 0}, bytes.Repeat([]byte{0x91}, 100000)...)...),
 		"same id twice":       append(frame(hold1...), frame(hold1...)...),
 	} {
 		t.Run(name, func(t *testing.T) {

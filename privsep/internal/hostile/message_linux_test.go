@@ -22,12 +22,13 @@ func frame(write func(*strict.Writer)) []byte {
 
 func callFrame(id uint64, entrypoint string, timeout time.Duration, descriptors int, args []byte) []byte {
 	return frame(func(w *strict.Writer) {
-		w.Array(6)
+		w.Array(7)
 		w.Uint(uint64(wire.TypeCall))
 		w.Uint(uint64(descriptors))
 		w.Uint(id)
 		w.String(entrypoint)
 		w.Uint(uint64(timeout))
+		w.Uint(0) // no token
 		w.Raw(args)
 	})
 }

@@ -65,7 +65,7 @@ func sends(b ...[]byte) func(*victim) {
 }
 
 // callHead is a CALL of target.add up to its arguments.
-var callHead = append([]byte{0x96, 3, 0, 7, 0xaa}, "target.add\x00"...)
+var callHead = append([]byte{0x97, 3, 0, 7, 0xaa}, "target.add\x00\x00"...)
 
 func argument(b ...byte) []byte { return raw(append(bytes.Clone(callHead), b...)...) }
 
@@ -226,8 +226,8 @@ func TestStrangeAndAllowed(t *testing.T) {
 		}},
 		{"integers as wide as can be", "", func(v *victim) {
 			wide := func(n byte) []byte { return []byte{0xcf, 0, 0, 0, 0, 0, 0, 0, n} }
-			v.send(raw(bytes.Join([][]byte{{0xdd, 0, 0, 0, 6}, wide(3), wide(0), wide(9), {0xdb, 0, 0, 0, 10}, []byte("target.add"),
-				wide(0), {0xdc, 0, 2}, wide(1), wide(2)}, nil)...))
+			v.send(raw(bytes.Join([][]byte{{0xdd, 0, 0, 0, 7}, wide(3), wide(0), wide(9), {0xdb, 0, 0, 0, 10}, []byte("target.add"),
+				wide(0), wide(0), {0xdc, 0, 2}, wide(1), wide(2)}, nil)...))
 			v.answer(wire.TypeReturn)
 		}},
 		{"100,000 cancels and signals of nobody's calls", "", func(v *victim) {

@@ -90,8 +90,8 @@ func parse(data []byte, from Side) (m Message, files int, err error) {
 	case TypePong:
 		want, m = 1, Pong{ID: f.uint(math.MaxUint64)}
 	case TypeCall:
-		want, m = 4, Call{ID: f.uint(math.MaxUint64), Entrypoint: f.text(maxName),
-			Timeout: time.Duration(f.uint(math.MaxInt64)), Args: f.value()}
+		want, m = 5, Call{ID: f.uint(math.MaxUint64), Entrypoint: f.text(maxName),
+			Timeout: time.Duration(f.uint(math.MaxInt64)), Token: int64(f.uint(math.MaxInt64)), Args: f.value()}
 	case TypeReturn:
 		want, m = 2, Return{ID: f.uint(math.MaxUint64), Reply: f.value()}
 	case TypeError:

@@ -35,10 +35,11 @@ func writeHead(w *strict.Writer, m Message, files int) (last []byte) {
 		head(1)
 		w.Uint(m.ID)
 	case Call:
-		head(4)
+		head(5)
 		w.Uint(m.ID)
 		w.String(m.Entrypoint)
 		w.Uint(uint64(m.Timeout))
+		w.Uint(uint64(m.Token))
 		return m.Args
 	case Return:
 		head(2)

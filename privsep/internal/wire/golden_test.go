@@ -24,13 +24,13 @@ var golden = []struct {
 	files int
 	m     Message
 }{
-	{"hello", FromHelper, 0, Hello{Version: 1, Context: "net", PID: 4321, UID: 990, GID: 991, Groups: []uint32{4, 65534},
+	{"hello", FromHelper, 0, Hello{Version: 2, Context: "net", PID: 4321, UID: 990, GID: 991, Groups: []uint32{4, 65534},
 		Keep: privsep.Caps(privsep.CAP_NET_ADMIN), Bounding: privsep.Caps(privsep.CAP_NET_ADMIN, privsep.CAP_NET_RAW), NoNewPrivs: true,
 		MaxFrame: MaxFromClient, Slots: 8, Queue: 64, Policy: "sha256:00", Trees: "cgroup",
 		Entrypoints: []privsep.Declaration{{Name: "net.set_mtu", Fingerprint: "{link:str,mtu:i64} -> {}"}}}},
 	{"ping", FromClient, 0, Ping{ID: 1}},
 	{"pong", FromHelper, 0, Pong{ID: 1}},
-	{"call", FromClient, 2, Call{ID: 300, Entrypoint: "net.set_mtu", Timeout: 1500 * time.Millisecond, Args: []byte{0x92, 0x00, 0x01}}},
+	{"call", FromClient, 2, Call{ID: 300, Entrypoint: "net.set_mtu", Timeout: 1500 * time.Millisecond, Token: 77, Args: []byte{0x92, 0x00, 0x01}}},
 	{"ret", FromHelper, 1, Return{ID: 300, Reply: []byte{0x00}}},
 	{"err", FromHelper, 0, Error{ID: 300, Code: "net.link_busy", Errno: syscall.EBUSY, Message: "the link is busy"}},
 	{"log", FromHelper, 0, Log{Call: 300, Level: slog.LevelWarn, Time: time.Unix(1700000000, 5), Message: "slow", Dropped: 2, Attrs: []LogAttr{

@@ -10,7 +10,7 @@ import (
 )
 
 // Version is the protocol's: a client refuses a helper that speaks another.
-const Version = 1
+const Version = 2
 
 // A Type is the first element of every message. Numbers 1 to 6 are oslo.privsep's.
 type Type uint8
@@ -72,6 +72,7 @@ type Call struct {
 	ID         uint64
 	Entrypoint string
 	Timeout    time.Duration // 0: none. A duration, because the two sides may not agree on the time of day
+	Token      int64         // the fencing token, 0: none; never negative
 	Args       []byte        // one msgpack value
 }
 
