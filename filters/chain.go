@@ -26,8 +26,8 @@ func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
 	}
 	// The inner query collects reasons of its own; its rules are asked once more if the outer one turns out to refuse.
 	sub := query{policy: q.policy, machine: q.machine, explain: q.explain}
-	in := sub.run(args, r)
-	if in.Outcome != Match {
+	var in Verdict
+	if sub.run(args, r, &in); in.Outcome != Match {
 		if q.explain {
 			q.reason, q.told, q.deviation = sub.reasons(args)
 		}

@@ -2,23 +2,38 @@ package filters
 
 import "fmt"
 
-// A kind is what a class does with an argument list.
+// A kind is what a class makes of a rule's arguments. Each has besides a method match, which decides whether rule r
+// allows args, which is never empty, and says in out what runs then: Argv, whose first is a name and not a path, Env,
+// Stdin and Kill.
 type kind interface {
-	// match decides whether rule r allows args, which is never empty, and says in out what runs then.
-	match(q *query, r *Rule, args []string, out *found) bool
 	// keys tells the index by which commands the rule can be found.
 	keys(r *Rule, ix *index)
 }
 
-// found is what a kind makes of a match.
-type found struct {
-	argv   []string // what runs; argv[0] is a name, not a path
-	env    []string // NAME=value
-	stdin  string
-	kill   *Kill
-	prefix int  // a chain: the inner command begins here
-	setEnv bool // the class sets an environment, be it empty
-	files  []file
+// match asks the rule's kind. It is a switch, and match is no method of the interface, so that the compiler sees that no
+// kind keeps the query: it then stands on the stack, and to allocate it would be a third of a decision.
+func (q *query) match(r *Rule, args []string, out *Verdict) bool {
+	switch k := r.kind.(type) {
+	case command:
+		return k.match(r, args, out)
+	case *regExp:
+		return k.match(q, r, args, out)
+	case pathArgs:
+		return k.match(q, r, args, out)
+	case *env:
+		return k.match(q, r, args, out)
+	case *kill:
+		return k.match(q, args, out)
+	case readFile:
+		return k.match(q, args, out)
+	case ip:
+		return k.match(q, args, out)
+	case ipNetnsExec:
+		return k.match(q, r, args, out)
+	case argvFilter:
+		return k.match(q, r, args, out)
+	}
+	return false // never
 }
 
 // A class makes rules of its name.
@@ -53,7 +68,8 @@ var notClasses = map[string]bool{
 // A builder makes the rules of one policy.
 type builder struct {
 	semantics Semantics
-	detached  bool // the default of lifetime
+	detached  bool     // the default of lifetime
+	none      *Section // of the rules that have none
 	patterns  map[string]pattern
 	text      string // of the rule that is being built, as written
 	warn      func(file string, line int, msg string)

@@ -28,7 +28,7 @@ func buildArgv(b *builder, r *Rule) error {
 	return b.checkRule(r)
 }
 
-func (k argvFilter) match(q *query, r *Rule, args []string, out *found) bool {
+func (k argvFilter) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	if !r.named(args[0]) {
 		return false
 	}
@@ -39,11 +39,11 @@ func (k argvFilter) match(q *query, r *Rule, args []string, out *found) bool {
 		}
 		return false
 	}
-	out.argv = args
+	out.Argv = args
 	if len(uses) == 0 {
 		return true
 	}
-	out.argv = slices.Clone(args)
+	out.Argv = slices.Clone(args)
 	for _, u := range uses {
 		i := u.Arg + 1
 		canonical, err := q.machine.Beneath(u.Dir, args[i][u.Offset:])
@@ -53,9 +53,9 @@ func (k argvFilter) match(q *query, r *Rule, args []string, out *found) bool {
 			}
 			return false
 		}
-		out.argv[i] = args[i][:u.Offset] + canonical
+		out.Argv[i] = args[i][:u.Offset] + canonical
 		if u.Descriptor {
-			out.files = append(out.files, file{File: File{Arg: i, Offset: u.Offset}, dir: u.Dir, path: canonical})
+			q.files = append(q.files, file{File: File{Arg: i, Offset: u.Offset}, dir: u.Dir, path: canonical})
 		}
 	}
 	return true

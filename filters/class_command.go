@@ -17,8 +17,8 @@ func buildCommand(b *builder, r *Rule) error {
 // named is CommandFilter.match of rootwrap, the part that most classes share.
 func (r *Rule) named(name string) bool { return name == basename(r.Exec) || name == r.Exec }
 
-func (command) match(_ *query, r *Rule, args []string, out *found) bool {
-	out.argv = args
+func (command) match(r *Rule, args []string, out *Verdict) bool {
+	out.Argv = args
 	return r.named(args[0])
 }
 
@@ -32,7 +32,5 @@ func buildChaining(_ *builder, r *Rule) error {
 	r.kind, r.chain = never{}, true
 	return nil
 }
-
-func (never) match(*query, *Rule, []string, *found) bool { return false }
 
 func (never) keys(*Rule, *index) {}

@@ -60,7 +60,7 @@ func assignments(args []string) int {
 	return len(args)
 }
 
-func (k *env) match(q *query, r *Rule, args []string, out *found) bool {
+func (k *env) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	vars := assignments(args)
 	var few [16]bool
 	seen := few[:]
@@ -69,10 +69,10 @@ func (k *env) match(q *query, r *Rule, args []string, out *found) bool {
 	}
 	distinct := 0
 	for _, a := range args[:vars] {
-		name, _, _ := strings.Cut(a, "=")
-		i := slices.Index(k.names, name)
+		i := k.find(a)
 		if i < 0 {
 			if q.explain {
+				name, _, _ := strings.Cut(a, "=")
 				q.no("", "the rule does not name %s", name)
 			}
 			return false
@@ -103,28 +103,40 @@ func (k *env) match(q *query, r *Rule, args []string, out *found) bool {
 	if !k.valuesHold(q, args[:vars]) {
 		return false
 	}
-	out.setEnv = true
-	out.argv = args[vars:]
-	if len(out.argv) == 0 { // the command's own name has an equals sign
-		out.argv = args[distinct:]
+	out.Argv = args[vars:]
+	if len(out.Argv) == 0 { // the command's own name has an equals sign
+		out.Argv = args[distinct:]
+	}
+	if q.policy.semantics == Strict {
+		out.Env = args[:vars:vars]
+		return true
 	}
 	for _, a := range args[:vars] {
-		name, value, _ := strings.Cut(a, "=")
 		// rootwrap leaves out what is empty; env(1) and Strict set it.
-		if q.policy.semantics == Strict || name != "" && value != "" {
-			out.env = append(out.env, a)
+		if name, value, _ := strings.Cut(a, "="); name != "" && value != "" {
+			out.Env = append(out.Env, a)
 		}
 	}
 	return true
+}
+
+// find returns which of the rule's variables a, which has an equals sign, sets; -1 where none. No name has one.
+func (k *env) find(a string) int {
+	for i, name := range k.names {
+		if len(a) > len(name) && a[len(name)] == '=' && a[:len(name)] == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // valuesHold compares with the values that the rule writes; NAME= allows any. A value that a shell could take for a
 // function is none of those (CVE-2014-6271).
 func (k *env) valuesHold(q *query, vars []string) bool {
 	for _, a := range vars {
-		name, value, _ := strings.Cut(a, "=")
-		want := k.values[slices.Index(k.names, name)]
-		fits := want == a || len(want) == len(name)+1 && !strings.HasPrefix(value, "()")
+		i := k.find(a)
+		name, want := k.names[i], k.values[i]
+		fits := want == a || len(want) == len(name)+1 && !strings.HasPrefix(a[len(want):], "()")
 		if q.policy.semantics == Oslo {
 			if !fits || unsafeEnvName(name) || !validEnvName(name) {
 				q.unsafe(EnvValues)

@@ -28,11 +28,11 @@ func (b *builder) isIP(r *Rule) error {
 	return nil
 }
 
-func (ip) match(q *query, _ *Rule, args []string, out *found) bool {
+func (ip) match(q *query, args []string, out *Verdict) bool {
 	if args[0] != "ip" {
 		return false
 	}
-	out.argv = args
+	out.Argv = args
 	// rootwrap looks at the first word that may be netns, wherever it stands.
 	for i := 1; i+1 < len(args); i++ {
 		if slices.Contains(netnsWords, args[i]) {
@@ -173,7 +173,7 @@ func buildIPNetnsExec(b *builder, r *Rule) error {
 	return b.isIP(r)
 }
 
-func (ipNetnsExec) match(q *query, r *Rule, args []string, out *found) bool {
+func (ipNetnsExec) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	if r.RunAs != "root" || len(args) < 4 || args[0] != "ip" ||
 		!slices.Contains(netnsWords, args[1]) || !slices.Contains(execWords, args[2]) {
 		if q.explain {
@@ -191,7 +191,7 @@ func (ipNetnsExec) match(q *query, r *Rule, args []string, out *found) bool {
 		}
 		q.unsafe(IPExec)
 	}
-	out.argv, out.prefix = args, 4
+	out.Argv, q.prefix = args, 4
 	return true
 }
 

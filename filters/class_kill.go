@@ -45,7 +45,7 @@ func buildKill(b *builder, r *Rule) error {
 	return nil
 }
 
-func (k *kill) match(q *query, r *Rule, args []string, out *found) bool {
+func (k *kill) match(q *query, args []string, out *Verdict) bool {
 	if args[0] != "kill" {
 		return false
 	}
@@ -65,7 +65,7 @@ func (k *kill) match(q *query, r *Rule, args []string, out *found) bool {
 		}
 		return false
 	}
-	out.argv = args
+	out.Argv = args
 	if q.policy.semantics == Oslo {
 		return k.matchNames(q, pid)
 	}
@@ -102,7 +102,7 @@ func (k *kill) matchNames(q *query, pid string) bool {
 }
 
 // matchProcess opens the process before it asks what it runs, and hands it on open.
-func (k *kill) matchProcess(q *query, pid string, args []string, out *found) bool {
+func (k *kill) matchProcess(q *query, pid string, args []string, out *Verdict) bool {
 	n, err := processID(pid)
 	if err != nil {
 		if q.explain {
@@ -126,9 +126,9 @@ func (k *kill) matchProcess(q *query, pid string, args []string, out *found) boo
 	}
 	for _, path := range programs {
 		if err = p.Runs(path); err == nil {
-			out.kill = &Kill{Signal: 15, Process: p}
+			out.Kill = &Kill{Signal: 15, Process: p}
 			if len(args) == 3 {
-				out.kill.Signal, _ = signalNumber(args[1])
+				out.Kill.Signal, _ = signalNumber(args[1])
 			}
 			return true
 		}

@@ -14,7 +14,7 @@ func buildPath(b *builder, r *Rule) error {
 	return nil
 }
 
-func (pathArgs) match(q *query, r *Rule, args []string, out *found) bool {
+func (pathArgs) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	if !r.named(args[0]) {
 		return false
 	}
@@ -32,7 +32,7 @@ func (pathArgs) match(q *query, r *Rule, args []string, out *found) bool {
 			return false
 		}
 	}
-	out.argv = args
+	out.Argv = args
 	for i, dir := range r.Args {
 		if !isAbs(dir) {
 			continue
@@ -41,10 +41,10 @@ func (pathArgs) match(q *query, r *Rule, args []string, out *found) bool {
 		if !ok {
 			return false
 		}
-		if &out.argv[0] == &args[0] {
-			out.argv = append([]string(nil), args...)
+		if &out.Argv[0] == &args[0] {
+			out.Argv = append([]string(nil), args...)
 		}
-		out.argv[i+1] = canonical
+		out.Argv[i+1] = canonical
 	}
 	return true
 }

@@ -12,19 +12,19 @@ func buildReadFile(b *builder, r *Rule) error {
 	return nil
 }
 
-func (k readFile) match(q *query, _ *Rule, args []string, out *found) bool {
+func (k readFile) match(q *query, args []string, out *Verdict) bool {
 	if len(args) != 2 || args[0] != "cat" || args[1] != k.path {
 		if q.explain {
 			q.no("", "the rule is for exactly: cat %s", k.path)
 		}
 		return false
 	}
-	out.argv = args
+	out.Argv = args
 	if q.policy.semantics == Oslo {
 		q.unsafe(ReadFile)
 		return true
 	}
-	out.argv, out.stdin = args[:1:1], k.path
+	out.Argv, out.Stdin = args[:1:1], k.path
 	return true
 }
 

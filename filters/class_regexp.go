@@ -73,7 +73,7 @@ func (b *builder) regExp(r *Rule, prefix bool) error {
 	return nil
 }
 
-func (k *regExp) match(q *query, r *Rule, args []string, out *found) bool {
+func (k *regExp) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	if len(args) < len(k.patterns) || !k.prefix && len(args) > len(k.patterns) {
 		if q.explain {
 			q.no("", "it has %d arguments, the rule %d", len(args)-1, len(k.patterns)-1)
@@ -92,9 +92,9 @@ func (k *regExp) match(q *query, r *Rule, args []string, out *found) bool {
 	if q.policy.semantics == Oslo && k.loose(r, args) {
 		q.unsafe(RegexpAnchor)
 	}
-	out.argv = args
+	out.Argv = args
 	if k.prefix {
-		out.prefix = len(k.patterns)
+		q.prefix = len(k.patterns)
 	}
 	return true
 }

@@ -10,7 +10,7 @@ import (
 // Decide says whether r may run, and as what. It is the one function that does: run, explain, check and the daemon all
 // call it. Near is filled for refusals alone. The caller must close the Verdict. Decide may be called from many
 // goroutines at once.
-func (p *Policy) Decide(m Machine, r Request) Verdict {
+func (p *Policy) Decide(m Machine, r Request) (v Verdict) {
 	if reason := r.flaw(); reason != "" {
 		return Verdict{Near: []Near{{Reason: reason, Told: reason}}}
 	}
@@ -23,11 +23,10 @@ func (p *Policy) Decide(m Machine, r Request) Verdict {
 		args = slices.Concat([]string{"env"}, r.Env, r.Argv)
 	}
 	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir, client: r.Client}
-	v := q.either(args, r.Argv)
-	if v.Outcome != Match {
+	if q.either(args, r.Argv, &v); v.Outcome != Match {
 		// Only now is anybody interested in reasons: the same walk again, which collects them.
 		q.explain = true
-		if v = q.either(args, r.Argv); v.Outcome != Match {
+		if q.either(args, r.Argv, &v); v.Outcome != Match {
 			v.Near = q.near
 		}
 	}
@@ -35,18 +34,19 @@ func (p *Policy) Decide(m Machine, r Request) Verdict {
 }
 
 // either judges args, in which the environment asked for stands before the command, as an EnvFilter reads it; and where
-// that comes to nothing the bare command by the rules that have a list of variables (env).
-func (q *query) either(args, bare []string) Verdict {
+// that comes to nothing the bare command by the rules that have a list of variables (env). The verdict is written where it
+// is wanted, here as below: it is 200 bytes.
+func (q *query) either(args, bare []string, v *Verdict) {
 	q.byList = false
-	v := q.run(args, nil)
+	q.run(args, nil, v)
 	if v.Outcome == Match || len(q.wanted) == 0 {
-		return v
+		return
 	}
 	q.byList = true
-	if w := q.run(bare, nil); w.Outcome > v.Outcome {
-		return w
+	var w Verdict
+	if q.run(bare, nil, &w); w.Outcome > v.Outcome {
+		*v = w
 	}
-	return v
 }
 
 // flaw returns why a request cannot be judged at all.
@@ -87,9 +87,9 @@ type query struct {
 	explain bool
 	near    []Near
 
-	found found // by the rule that is being asked; here and not on the stack, as kinds are called by an interface
-
 	// Of the rule that is being asked:
+	prefix    int // a chain's: the inner command begins here
+	files     []file
 	reason    string
 	told      string
 	deviation Deviation
@@ -125,12 +125,12 @@ func (q *query) unsafe(d Deviation) {
 //
 // rootwrap's EnvFilter takes a leading "env" off the argument list for good: the rules after it, of any class, see the
 // list without. So the rules up to the next EnvFilter, and it itself, are asked about one view of the list.
-func (q *query) run(args []string, outer *Rule) Verdict {
+func (q *query) run(args []string, outer *Rule, v *Verdict) {
 	envs := q.policy.envs
 	if outer != nil {
 		envs = q.policy.leafEnvs[outer.RunAs]
 	}
-	var missing Verdict
+	var missing *Rule // the first that allows, and whose program is not there
 	for lo := 0; len(args) > 0; {
 		if q.explain {
 			q.strangers(args[0])
@@ -139,17 +139,22 @@ func (q *query) run(args []string, outer *Rule) Verdict {
 		if args[0] == "env" && len(envs) > 0 {
 			hi, envs = int(envs[0]), envs[1:]
 		}
-		if v := q.view(args, lo, hi, outer); v.Outcome == Match {
-			return v
-		} else if v.Outcome == NotExecutable && missing.Rule == nil {
-			missing = v
+		without := q.view(args, lo, hi, outer, v)
+		if v.Outcome == Match {
+			return
+		}
+		if missing == nil {
+			missing = without
 		}
 		if hi == len(q.policy.rules) {
 			break
 		}
 		args, lo = args[1:], hi
 	}
-	return missing
+	*v = Verdict{}
+	if missing != nil {
+		v.Outcome, v.Rule = NotExecutable, missing
+	}
 }
 
 // strangers names rules that the index does not find though a reader would expect them to apply.
@@ -169,22 +174,23 @@ func (q *query) strangers(name string) {
 }
 
 // view asks the rules from number lo to number hi about args. The first that allows and has an executable wins; else
-// the first that allows is returned as NotExecutable.
-func (q *query) view(args []string, lo, hi int, outer *Rule) Verdict {
-	var missing Verdict
+// the first that allows is returned.
+func (q *query) view(args []string, lo, hi int, outer *Rule, v *Verdict) (missing *Rule) {
 	c := q.policy.index.find(args, lo)
 	for i := c.next(); i >= 0 && i < hi; i = c.next() {
 		r := q.policy.rules[i]
 		if outer != nil && r.chain {
 			continue
 		}
-		q.reason, q.told, q.deviation, q.loose = "", "", "", q.loose[:0]
-		v := q.ask(r, args, outer)
-		switch {
-		case v.Outcome == Match:
-			return v
-		case v.Outcome == NotExecutable && missing.Rule == nil:
-			missing = v
+		q.reason, q.told, q.deviation, q.loose, q.files = "", "", "", q.loose[:0], q.files[:0]
+		switch q.ask(r, args, outer, v) {
+		case Match:
+			v.Outcome = Match
+			return nil
+		case NotExecutable:
+			if missing == nil {
+				missing = r
+			}
 		}
 		if q.explain && q.reason != "" && len(q.near) < maxNear {
 			q.near = append(q.near, Near{Rule: r, Reason: q.reason, Told: q.told, Deviation: q.deviation})
@@ -193,41 +199,36 @@ func (q *query) view(args []string, lo, hi int, outer *Rule) Verdict {
 	return missing
 }
 
-// ask asks one rule.
-func (q *query) ask(r *Rule, args []string, outer *Rule) Verdict {
-	q.found = found{}
-	f := &q.found
+// ask asks one rule. Unless it returns Match, what it left in v is nothing.
+func (q *query) ask(r *Rule, args []string, outer *Rule, v *Verdict) Outcome {
+	*v = Verdict{}
 	if outer != nil && r.RunAs != outer.RunAs {
-		if q.explain && r.kind.match(q, r, args, f) {
-			_ = Verdict{Kill: f.kill}.Close()
+		if q.explain && q.match(r, args, v) {
+			_ = v.Close()
 			q.no(ChainInner, "it allows the inner command as %s, and the rule before it is for %s", r.RunAs, outer.RunAs)
 		}
-		return Verdict{}
+		return Unauthorized
 	}
-	if !r.kind.match(q, r, args, f) {
-		return Verdict{}
+	if !q.match(r, args, v) {
+		return Unauthorized
 	}
-	v := Verdict{Outcome: Match, Rule: r, RunAs: r.RunAs, Argv: f.argv, Env: f.env, Stdin: f.stdin, Kill: f.kill}
-	if outer == nil && !q.options(r, &v) {
+	v.Rule, v.RunAs = r, r.RunAs
+	if outer == nil && !q.options(r, v) || r.chain && !q.inner(r, v, q.prefix) {
 		_ = v.Close()
-		return Verdict{}
-	}
-	if r.chain && !q.inner(r, &v, f.prefix) {
-		_ = v.Close()
-		return Verdict{}
+		return Unauthorized
 	}
 	if r.strange != "" {
 		q.unsafe(r.strange)
 	}
-	return q.complete(v, f.files)
+	return q.complete(v)
 }
 
 // complete finds the executable of a match, and holds its files.
-func (q *query) complete(v Verdict, files []file) Verdict {
+func (q *query) complete(v *Verdict) Outcome {
 	strict := q.policy.semantics == Strict
 	if v.Kill != nil {
 		v.Path = v.Rule.Exec // for the reader: nothing is executed
-		return v
+		return Match
 	}
 	reached, canonical, err := q.lookup(v.Rule, strict)
 	if err != nil {
@@ -239,15 +240,15 @@ func (q *query) complete(v Verdict, files []file) Verdict {
 			q.no(d, "%v", err)
 		}
 		_ = v.Close()
-		return Verdict{Outcome: NotExecutable, Rule: v.Rule}
+		return NotExecutable
 	}
 	v.Path, v.reached = canonical, reached
-	if err := q.open(&v, files); err != nil {
+	if err := q.open(v); err != nil {
 		if q.explain {
 			q.no("", "%v", err)
 		}
 		_ = v.Close()
-		return Verdict{}
+		return Unauthorized
 	}
 	if strict {
 		// A pattern may have let any name pass, and a multi-call program does what its name says.
@@ -255,7 +256,7 @@ func (q *query) complete(v Verdict, files []file) Verdict {
 			v.Argv = slices.Clone(v.Argv)
 			v.Argv[0] = basename(v.Rule.Exec)
 		}
-		return v
+		return Match
 	}
 	v.Argv = slices.Clone(v.Argv)
 	v.Argv[0] = v.Path
@@ -268,7 +269,7 @@ func (q *query) complete(v Verdict, files []file) Verdict {
 	for _, d := range q.loose {
 		v.Unsafe = append(v.Unsafe, string(d))
 	}
-	return v
+	return Match
 }
 
 // lookup goes through exec_dirs as rootwrap does. It returns the path at which the rule's program was found, and the one

@@ -23,8 +23,8 @@ type file struct {
 }
 
 // open holds the files of a match.
-func (q *query) open(v *Verdict, files []file) error {
-	for _, f := range files {
+func (q *query) open(v *Verdict) error {
+	for _, f := range q.files {
 		held, err := q.machine.Open(f.dir, f.path)
 		if err != nil {
 			return fmt.Errorf("argument %d, %q, cannot be held open: %w", f.Arg, v.Argv[f.Arg], err)

@@ -50,7 +50,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 		return nil, nil, err
 	}
 	var warnings []Warning
-	b := &builder{semantics: cfg.Semantics, detached: cfg.Detached || cfg.Semantics == Oslo, patterns: make(map[string]pattern)}
+	b := &builder{semantics: cfg.Semantics, detached: cfg.Detached || cfg.Semantics == Oslo, none: &Section{}, patterns: make(map[string]pattern)}
 	b.warn = func(file string, line int, msg string) { warnings = append(warnings, Warning{file, line, msg}) }
 	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files)}
 	for _, dir := range cfg.ExecDirs {
@@ -70,7 +70,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 	if cfg.Semantics == Oslo {
 		p.rules = append(p.rules, &Rule{
 			Name: privsepHelper, Class: "CommandFilter", File: "built into rootwrap", Exec: privsepHelper, RunAs: "root",
-			Detached: true, kind: command{}, strange: BuiltinPrivsepHelper,
+			Section: b.none, Detached: true, kind: command{}, strange: BuiltinPrivsepHelper,
 		})
 	}
 	p.leafEnvs = make(map[string][]int32)
@@ -108,7 +108,7 @@ func (b *builder) file(f Source) ([]*Rule, error) {
 	written := make([]string, 0, commas+len(items))
 	for i := range items {
 		r := &made[i]
-		r.Name, r.File, r.Line, r.Detached = items[i].name, f.File, items[i].line, b.detached
+		r.Name, r.File, r.Line, r.Section, r.Detached = items[i].name, f.File, items[i].line, b.none, b.detached
 		if b.semantics == Oslo && !strings.HasSuffix(f.File, ".filters") {
 			r.strange = FileNames
 		}

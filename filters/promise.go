@@ -10,7 +10,7 @@ import (
 // keep refuses a section that promises what could not hold: keys that contradict each other, the rule's class or cfg.
 // What it takes to see the machine for, filters/host asks.
 func (r *Rule) keep(cfg *Config) error {
-	s := &r.Section
+	s := r.Section
 	if s.Sandboxed() {
 		s.NoNewPrivileges = true // without it the kernel lets nobody confine himself
 	}
@@ -35,7 +35,7 @@ func (r *Rule) Fault(key string, why error) error {
 
 // contradiction says why a key cannot hold; "" where it can.
 func (r *Rule) contradiction(cfg *Config, key string) string {
-	s := &r.Section
+	s := r.Section
 	switch _, kills := r.kind.(*kill); {
 	case kills && key != "clients" && key != "audit":
 		return "a KillFilter starts no command, so that this has no effect"

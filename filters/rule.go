@@ -12,7 +12,7 @@ type Rule struct {
 	Exec    string // the executable as the class understands it: absolute, or looked for in exec_dirs
 	RunAs   string // "root", a local user, or UID:GID
 	Args    []string
-	Section Section // the section of the rule's own name
+	Section *Section // the section of the rule's own name; never nil: all rules without one share an empty one
 
 	// Detached says that what the command leaves behind outlives its client (lifetime = detached).
 	Detached bool

@@ -144,7 +144,10 @@ var sectionKeys = map[string]func(r *Rule, s *Section, value string) error{
 // adopt takes the rule's own section over. An item that is not known refuses the policy in both semantics: a section
 // narrows its rule, and what narrows must never be ignored, though Python would.
 func (r *Rule) adopt(from *section) error {
-	s := &r.Section
+	if r.Section.Line == 0 {
+		r.Section = &Section{} // until now it was the one of all who have none
+	}
+	s := r.Section
 	s.Line = from.line
 	for _, it := range from.items {
 		s.Items = append(s.Items, Item{it.name, it.value, it.line})

@@ -111,7 +111,7 @@ lifetime = detached
 		t.Fatal(err)
 	}
 	r := p.Rules()[0]
-	s := r.Section
+	s := *r.Section
 	s.Items, s.SHA256 = nil, nil
 	want := filters.Section{Line: 3, Capabilities: []string{"CAP_NET_ADMIN"}, HasCapabilities: true, Group: "12", HasGroups: true,
 		Locks: []string{"bridge", "netlink"}, Timeout: 90 * time.Second, Clients: []string{"nova", "@admin", "42", "@43"},

@@ -89,7 +89,7 @@ func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Stat
 
 // staysParent reports whether something is left to do when the command has ended, or while it runs.
 func staysParent(r *filters.Rule) bool {
-	s := &r.Section
+	s := r.Section
 	return len(s.Locks) > 0 || s.Timeout > 0 || s.FullAudit
 }
 

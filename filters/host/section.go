@@ -156,7 +156,7 @@ func (l *Loaded) checkProgram(r *filters.Rule, _ trust.Rules) error {
 // error is that of LookupUser.
 func (l *Loaded) AccountOf(r *filters.Rule) (Account, error) {
 	account, err := l.LookupUser(r.RunAs)
-	s := &r.Section
+	s := r.Section
 	if err != nil || s.Group == "" && !s.HasGroups {
 		return account, err
 	}

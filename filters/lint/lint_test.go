@@ -263,8 +263,6 @@ func TestParse(t *testing.T) {
 
 // TestNsswitch: names in clients need a machine whose users stand in files.
 func TestNsswitch(t *testing.T) {
-	r := &filters.Rule{}
-	r.Section.Clients = []string{"@netdev"}
 	for text, want := range map[string]string{
 		"":                                  "",
 		"group: files":                      "",

@@ -13,6 +13,7 @@
 package pyre
 
 import (
+	"io"
 	"regexp"
 	"strings"
 	"sync"
@@ -38,10 +39,15 @@ const limit = 100 * time.Millisecond
 // A Pattern is a parsed pattern. It is safe for concurrent use; the engine that a pattern needs is built when it is
 // first asked, because a policy holds many more patterns than a helper is ever asked about.
 type Pattern struct {
-	anchor Anchor
-	quick  quick
-	root   *node
+	anchor  Anchor
+	root    *node
+	items   []*node // root without the places at its ends; nil where a match may end before the text
+	exact   bool    // no last newline passes: Whole, or the author wrote \Z
+	prefix  string  // of all that matches
+	literal bool    // prefix is all that matches, but for a last newline
+
 	build  sync.Once
+	small  *positions
 	linear *regexp.Regexp
 	full   *regexp2.Regexp
 	turn   sync.Mutex // one search of full at a time: it may take 30 MB for a long text, and keeps what it took
@@ -63,7 +69,7 @@ func Literal(pattern string) bool {
 // deep are refused though Python takes them.
 func Compile(pattern string, anchor Anchor) (*Pattern, error) {
 	if Literal(pattern) {
-		return &Pattern{anchor: anchor, quick: quick{ok: true, prefix: pattern}}, nil
+		return &Pattern{anchor: anchor, prefix: pattern, literal: true, exact: anchor == Whole}, nil
 	}
 	if anchor == Rootwrap {
 		pattern += "$"
@@ -72,21 +78,25 @@ func Compile(pattern string, anchor Anchor) (*Pattern, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pattern{anchor: anchor, root: root, quick: shortcut(root, anchor)}
+	items, exact, ok := bare(root, anchor)
+	prefix, literal := leading(items)
+	p := &Pattern{anchor: anchor, root: root, prefix: prefix, literal: literal && ok, exact: exact}
+	if ok {
+		p.items = items
+	}
 	return p, nil
 }
 
 // Match reports whether text matches. Bytes that are no UTF-8 are single characters that no other character equals, as
 // Python's surrogateescape makes them.
 func (p *Pattern) Match(text string) bool {
-	if p.quick.ok {
-		if p.quick.match(text) {
-			return true
-		}
-		return p.anchor == Rootwrap && !p.quick.exact && strings.HasSuffix(text, "\n") && p.quick.match(text[:len(text)-1])
+	if p.literal {
+		return text == p.prefix || p.newline(text) && text[:len(text)-1] == p.prefix
 	}
 	p.build.Do(p.compile)
 	switch {
+	case p.small != nil:
+		return p.small.match(text) || p.newline(text) && p.small.match(text[:len(text)-1])
 	case p.linear != nil && utf8.ValidString(text):
 		return p.linear.MatchString(text)
 	case p.linear != nil:
@@ -100,15 +110,25 @@ func (p *Pattern) Match(text string) bool {
 	return false
 }
 
-// Prefix returns text that everything the pattern matches begins with, and whether nothing else can match.
-func (p *Pattern) Prefix() (text string, literal bool) {
-	if p.quick.ok {
-		return p.quick.prefix, p.quick.body == nil && p.quick.suffix == ""
-	}
-	return leading(p.root), false
+// newline says whether text has a last newline that $ lets pass.
+func (p *Pattern) newline(text string) bool {
+	return !p.exact && strings.HasSuffix(text, "\n")
 }
 
+// Prefix returns text that everything the pattern matches begins with, and whether nothing else can match.
+func (p *Pattern) Prefix() (text string, literal bool) { return p.prefix, p.literal }
+
 func (p *Pattern) compile() {
+	if p.items != nil {
+		p.small = newPositions(p.items)
+	}
+	if p.small == nil {
+		p.engine()
+	}
+}
+
+// engine builds the first engine that can say what the pattern does.
+func (p *Pattern) engine() {
 	if text, ok := emit(p.root, p.anchor == Whole, true); ok {
 		if re, err := regexp.Compile(text); err == nil {
 			p.linear = re
@@ -146,7 +166,7 @@ type escaped struct{ text string }
 
 func (e *escaped) ReadRune() (rune, int, error) {
 	if e.text == "" {
-		return 0, 0, errEnd
+		return 0, 0, io.EOF
 	}
 	r, n := next(e.text)
 	e.text = e.text[n:]

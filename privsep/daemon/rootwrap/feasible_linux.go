@@ -20,7 +20,7 @@ type need struct {
 
 // needs returns what a rule's section takes.
 func needs(loaded *host.Loaded, r *filters.Rule) (all []need) {
-	s := &r.Section
+	s := r.Section
 	if s.NoNetwork {
 		all = append(all, need{"network", privsep.CAP_SYS_ADMIN, "to make a network"})
 	}

@@ -71,7 +71,7 @@ func (m *Preparer) Prepare(v filters.Verdict) (_ *Prepared, err error) {
 	if p.Account, err = loaded.AccountOf(v.Rule); err != nil {
 		return p, fmt.Errorf("rule %s: run_as: %w", v.Rule.Name, err)
 	}
-	s := &v.Rule.Section
+	s := v.Rule.Section
 	m.privileges(p, s)
 	p.thread.noNewPrivs, p.thread.nice = s.NoNewPrivileges, s.Nice
 	if p.thread.hasUmask, p.thread.umask = s.HasUmask, s.Umask; !s.HasUmask {
