@@ -28,6 +28,7 @@ type Pattern struct {
 	elements []string // as written, for people
 	prog     []step
 	straight bool // no element may be left out or repeat: argument i is compared with step i
+	paths    bool // some hole is a path
 }
 
 // Elements returns the pattern as it was written, cut at its outer commas.

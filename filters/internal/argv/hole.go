@@ -135,8 +135,11 @@ func newInt(parameter string, has bool) (hole, error) {
 }
 
 func (h intHole) match(value string) bool {
+	if digits := strings.TrimPrefix(value, "-"); value != "0" && (digits == "" || digits[0] < '1' || digits[0] > '9') {
+		return false
+	}
 	n, err := strconv.ParseInt(value, 10, 64)
-	return err == nil && strconv.FormatInt(n, 10) == value && h.lo <= n && n <= h.hi
+	return err == nil && h.lo <= n && n <= h.hi
 }
 
 func (h intHole) holds(c byte) bool { return '0' <= c && c <= '9' || c == '-' && h.lo < 0 }

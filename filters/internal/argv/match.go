@@ -35,6 +35,7 @@ func (p *Pattern) compile(seq []element) {
 			p.compile(e.group)
 		} else {
 			p.prog = append(p.prog, step{op: opArgument, arg: e.arg})
+			p.paths = p.paths || e.arg.paths()
 		}
 		if e.repeat {
 			p.straight = false
@@ -51,11 +52,16 @@ func (p *Pattern) Match(args []string) ([]Use, bool) {
 	if p.straight || len(p.prog) == 0 {
 		return p.matchStraight(args)
 	}
-	sets, n := p.reach(args)
-	if n < len(args) || !sets.has(n, len(p.prog)-1) {
+	var few [32]uint64 // on the stack, and enough for most
+	t := p.table(few[:], len(args))
+	n := p.reach(&t, args)
+	if n < len(args) || !t.has(n, len(p.prog)-1) {
 		return nil, false
 	}
-	return p.walk(args, sets), true
+	if !p.paths {
+		return nil, true // only a path needs to know which way was gone
+	}
+	return p.walk(args, &t), true
 }
 
 func (p *Pattern) matchStraight(args []string) (uses []Use, ok bool) {
@@ -74,6 +80,17 @@ func (p *Pattern) matchStraight(args []string) (uses []Use, ok bool) {
 type table struct {
 	width int // words a place
 	bits  []uint64
+}
+
+// table returns an empty one for a list of n arguments, in the memory of few if that is enough.
+func (p *Pattern) table(few []uint64, n int) table {
+	t := table{width: (len(p.prog) + 63) / 64}
+	if need := t.width * (n + 1); need > len(few) {
+		t.bits = make([]uint64, need)
+	} else {
+		t.bits = few[:need]
+	}
+	return t
 }
 
 func (t *table) has(place, pc int) bool { return t.bits[place*t.width+pc/64]&(1<<(pc%64)) != 0 }
@@ -96,15 +113,11 @@ func (p *Pattern) add(t *table, place, pc int) {
 
 // reach goes through args as far as any step allows, and returns how far. Of the arguments that fit, only the steps they
 // fit stay in the table; at the first that fits none, all that was asked for does.
-func (p *Pattern) reach(args []string) (*table, int) {
-	t := &table{width: (len(p.prog) + 63) / 64}
-	t.bits = make([]uint64, t.width, t.width*(len(args)+1))
+func (p *Pattern) reach(t *table, args []string) int {
 	p.add(t, 0, 0)
-	var unfit []int
+	var few [16]int
 	for n, a := range args {
-		t.bits = append(t.bits, make([]uint64, t.width)...)
-		fits := false
-		unfit = unfit[:0]
+		fits, unfit := false, few[:0]
 		for pc := range p.prog {
 			if p.prog[pc].op != opArgument || !t.has(n, pc) {
 				continue
@@ -117,13 +130,13 @@ func (p *Pattern) reach(args []string) (*table, int) {
 			}
 		}
 		if !fits {
-			return t, n
+			return n
 		}
 		for _, pc := range unfit {
 			t.clear(n, pc)
 		}
 	}
-	return t, len(args)
+	return len(args)
 }
 
 // walk goes the way that takes the first choice of every fork that leads to the end. It first strikes out, from the end
@@ -173,7 +186,8 @@ func (p *Pattern) Explain(args []string) string {
 	if len(p.prog) == 0 {
 		return "the rule allows no arguments"
 	}
-	t, n := p.reach(args)
+	t := p.table(nil, len(args))
+	n := p.reach(&t, args)
 	var wants []string
 	for pc := range p.prog {
 		if s := &p.prog[pc]; s.op == opArgument && t.has(n, pc) && !slices.Contains(wants, s.arg.String()) {

@@ -2,6 +2,7 @@ package argv
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,13 @@ func (t text) check() error {
 		}
 	}
 	return nil
+}
+
+// paths says whether the argument may hold a path.
+func (a argument) paths() bool {
+	return slices.ContainsFunc(a.texts, func(t text) bool {
+		return slices.ContainsFunc(t, func(p piece) bool { _, ok := p.hole.(pathHole); return ok })
+	})
 }
 
 // match compares the whole of arg, and adds the paths in it to uses.
