@@ -13,44 +13,83 @@ import (
 // single holds a file by flock(2) alone, through gofrs/flock. That opens by path when it first locks and keeps the
 // descriptor to itself, so such a lock is not handed to children.
 type single struct {
-	path string
-	lock *flock.Flock
+	path   string
+	mode   fs.FileMode
+	lock   *flock.Flock
+	parked parked
 }
 
 func openFlock(path string, mode fs.FileMode) (grip, error) {
-	// openFile makes the file with the right mode, and looks at what kind it is, before gofrs/flock opens it.
-	fd, err := openFile(path, mode, true)
-	if err != nil {
-		return nil, &FileError{Path: path, Err: err}
-	}
-	if err := (&both{path: path, fd: fd}).regular(); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
-	}
-	if err := unix.Close(fd); err != nil && err != unix.EINTR {
-		return nil, &FileError{Path: path, Err: os.NewSyscallError("close", err)}
-	}
 	flags := flock.SetFlag(unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOCTTY | unix.O_NOFOLLOW | unix.O_NONBLOCK)
-	return &single{path: path, lock: flock.New(path, flags)}, nil
+	f := &single{path: path, mode: mode, lock: flock.New(path, flags)}
+	// The file is made with the right mode, and its kind looked at, before gofrs/flock opens it.
+	own, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	return f, own.close()
+}
+
+// open opens the file by a descriptor of our own.
+func (f *single) open() (*both, error) {
+	fd, err := openFile(f.path, f.mode, true)
+	if err != nil {
+		return nil, f.failed(err)
+	}
+	own := &both{path: f.path, fd: fd}
+	if err := own.regular(); err != nil {
+		return nil, errors.Join(err, own.close())
+	}
+	return own, nil
 }
 
 func (f *single) try(shared bool) (got bool, err error) {
-	if shared {
-		got, err = f.lock.TryRLock()
-	} else {
-		got, err = f.lock.TryLock()
+	for {
+		if shared {
+			got, err = f.lock.TryRLock()
+		} else {
+			got, err = f.lock.TryLock()
+		}
+		if !isNotExist(err) {
+			return got, f.failed(err)
+		}
+		// Somebody removed the file after it was made.
+		own, err := f.open()
+		if err == nil {
+			err = own.close()
+		}
+		if err != nil {
+			return false, err
+		}
 	}
-	return got, f.vanished(err)
 }
 
+// wait blocks by a descriptor of our own, because gofrs/flock's cannot be called back, and tries when that has come.
 func (f *single) wait(shared bool) error {
-	if shared {
-		return f.vanished(f.lock.RLock())
+	for {
+		if got, err := f.try(shared); got || err != nil {
+			return err
+		}
+		own, err := f.open()
+		if err != nil {
+			return err
+		}
+		err = f.parked.wait(own.fd, func() error {
+			_, err := own.flock(shared, true)
+			return err
+		})
+		if closing := own.close(); err == nil {
+			err = closing
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return f.vanished(f.lock.Lock())
 }
 
-// vanished wraps an error of gofrs/flock, which has the file's name.
-func (f *single) vanished(err error) error {
+func (f *single) recall() { f.parked.recall() }
+
+func (f *single) failed(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -67,23 +106,23 @@ func (f *single) current() (bool, error) {
 	if err == unix.ENOENT {
 		return false, nil
 	}
-	return open == fileID{uint64(named.Dev), named.Ino}, f.vanished(err)
+	return open == fileID{uint64(named.Dev), named.Ino}, f.failed(err)
 }
 
 func (f *single) id() (fileID, error) {
 	info, err := f.lock.Stat()
 	if err != nil {
-		return fileID{}, f.vanished(err)
+		return fileID{}, f.failed(err)
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return fileID{}, f.vanished(errors.ErrUnsupported)
+		return fileID{}, f.failed(errors.ErrUnsupported)
 	}
 	return fileID{uint64(st.Dev), st.Ino}, nil
 }
 
 func (f *single) duplicate() (*os.File, error) { return nil, errors.ErrUnsupported }
 
-func (f *single) release() error { return f.vanished(f.lock.Unlock()) }
+func (f *single) release() error { return f.failed(f.lock.Unlock()) }
 
 func (f *single) close() error { return f.release() }

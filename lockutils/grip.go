@@ -3,12 +3,15 @@ package lockutils
 import "os"
 
 // grip is one open description of a lock file, and what it holds of it: the door to the kernel. Every method may fail
-// with the kernel's own error. A grip is used by one goroutine at a time.
+// with the kernel's own error. A grip is used by one goroutine at a time, but for recall.
 type grip interface {
 	// try takes the lock if that needs no waiting.
 	try(shared bool) (bool, error)
-	// wait takes the lock, and blocks its thread until it has. Nothing ends it but the lock.
+	// wait takes the lock, and blocks its thread until it has. It returns errRecalled after recall: then the grip holds
+	// nothing, and is to be closed.
 	wait(shared bool) error
+	// recall ends a wait, from another goroutine; it does nothing to a grip that does not wait.
+	recall()
 	// current reports whether the path still names the file that is open. It is asked while the lock is held: an older
 	// holder may have removed the file.
 	current() (bool, error)

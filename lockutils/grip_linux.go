@@ -15,6 +15,7 @@ type both struct {
 	fd      int
 	network bool // both are one there, and would exclude each other
 	file    fileID
+	parked  parked
 }
 
 func openBoth(path string, mode fs.FileMode, shared, network bool) (grip, error) {
@@ -43,6 +44,12 @@ func (b *both) wait(shared bool) error {
 	if err := b.regular(); err != nil {
 		return err
 	}
+	return b.parked.wait(b.fd, func() error { return b.block(shared) })
+}
+
+func (b *both) recall() { b.parked.recall() }
+
+func (b *both) block(shared bool) error {
 	for {
 		if _, err := b.record(shared, true); err != nil || b.network {
 			return err

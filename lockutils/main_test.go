@@ -14,6 +14,7 @@ func TestMain(m *testing.M) {
 		"spin":     spinChild,
 		"handover": handoverChild,
 		"hot":      hotChild,
+		"deaf":     deafChild,
 		"order":    orderChild,
 	})
 }

@@ -37,13 +37,13 @@ func (s *Set) letPollersIn(ctx context.Context, c *claim, try bool) error {
 	}
 	c.heat = &heat{side: side}
 	if try {
-		err = side.record(unix.F_OFD_SETLK, unix.F_RDLCK, gate, 1)
+		err = side.record(unix.F_RDLCK, gate, 1)
 	} else {
 		err = s.lockByte(ctx, side, unix.F_RDLCK, gate)
 	}
 	switch {
 	case err == nil:
-		return side.record(unix.F_OFD_SETLK, unix.F_UNLCK, gate, 1)
+		return side.record(unix.F_UNLCK, gate, 1)
 	case taken(err):
 		return s.refusal(c, ErrBusy)
 	case ctx.Err() != nil:
@@ -84,7 +84,7 @@ func (h *heat) released() error {
 	}
 	pause := false
 	if now-h.since >= int64(hotFor) {
-		err = h.record(unix.F_OFD_SETLK, unix.F_WRLCK, gate, 1)
+		err = h.record(unix.F_WRLCK, gate, 1)
 		if pause = err == nil; pause {
 			h.since = now + int64(pauseTime)
 		} else if !taken(err) { // else somebody passes the gate in this moment: the next holder makes the pause

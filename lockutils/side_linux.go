@@ -45,23 +45,36 @@ func (s side) current() (bool, error) {
 }
 
 // record locks bytes, or unlocks them: of this description alone, so that a process dies out of the line by dying.
-func (s side) record(cmd int, kind int16, start, length int64) error {
+func (s side) record(kind int16, start, length int64) error {
+	return s.fcntl(func(fd int) error { return recordCall(fd, unix.F_OFD_SETLK, kind, start, length) })
+}
+
+// waitRecord is record that waits, until p is called back: then the side file is good for being closed only.
+func (s side) waitRecord(p *parked, kind int16, start, length int64) error {
+	return s.fcntl(func(fd int) error {
+		return p.wait(fd, func() error { return recordCall(fd, unix.F_OFD_SETLKW, kind, start, length) })
+	})
+}
+
+func recordCall(fd, cmd int, kind int16, start, length int64) error {
+	l := unix.Flock_t{Type: kind, Start: start, Len: length}
+	err := retry(func() error { return unix.FcntlFlock(uintptr(fd), cmd, &l) })
+	return os.NewSyscallError("fcntl lock", err)
+}
+
+func (s side) fcntl(call func(fd int) error) error {
 	raw, err := s.SyscallConn()
 	if err != nil {
 		return err
 	}
-	l := unix.Flock_t{Type: kind, Start: start, Len: length}
-	called := raw.Control(func(fd uintptr) {
-		err = retry(func() error { return unix.FcntlFlock(fd, cmd, &l) })
-	})
-	return errors.Join(called, os.NewSyscallError("fcntl lock", err))
+	called := raw.Control(func(fd uintptr) { err = call(int(fd)) })
+	return errors.Join(called, err)
 }
 
-// lockByte locks one byte of a side file, and waits for it until ctx ends. Then a thread may stay in the kernel until the
-// byte is free, and keeps nothing if the caller closes the side file. There is one such thread at most for a byte: others
-// of this Set wait for it to be through.
+// lockByte locks one byte of a side file, and waits for it until ctx ends; then the side file is to be closed. One thread
+// at most waits for a byte: others of this Set wait for it to be through.
 func (s *Set) lockByte(ctx context.Context, f side, kind int16, at int64) error {
-	err := f.record(unix.F_OFD_SETLK, kind, at, 1)
+	err := f.record(kind, at, 1)
 	if !taken(err) {
 		return err
 	}
@@ -70,14 +83,16 @@ func (s *Set) lockByte(ctx context.Context, f side, kind int16, at int64) error 
 		return ended(ctx)
 	}
 	locked := make(chan error, 1)
+	var thread parked
 	go func() {
-		err := f.record(unix.F_OFD_SETLKW, kind, at, 1)
+		err := f.waitRecord(&thread, kind, at, 1)
 		locked <- errors.Join(err, waiting.Unlock())
 	}()
 	select {
 	case err := <-locked:
 		return err
 	case <-ctx.Done():
+		thread.recall()
 		return ended(ctx)
 	}
 }

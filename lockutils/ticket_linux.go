@@ -17,6 +17,7 @@ import (
 type ticket struct {
 	side
 	number int64
+	parked parked
 }
 
 // takeTicket joins the line of the lock file at path.
@@ -66,7 +67,7 @@ func (t *ticket) draw() error {
 		t.number = int64(n)
 	}
 	for {
-		err := t.record(unix.F_OFD_SETLK, unix.F_WRLCK, 1+t.number, 1)
+		err := t.record(unix.F_WRLCK, 1+t.number, 1)
 		if err == nil {
 			break
 		}
@@ -79,7 +80,7 @@ func (t *ticket) draw() error {
 	if _, err := t.WriteAt(next[:], 0); err != nil {
 		return err
 	}
-	return t.record(unix.F_OFD_SETLK, unix.F_UNLCK, 0, 1)
+	return t.record(unix.F_UNLCK, 0, 1)
 }
 
 // first reports whether nobody is before the ticket. Without a ticket nobody is.
@@ -87,32 +88,33 @@ func (t *ticket) first() (bool, error) {
 	if t == nil || t.number == 0 {
 		return true, nil
 	}
-	err := t.record(unix.F_OFD_SETLK, unix.F_RDLCK, 1, t.number)
+	err := t.record(unix.F_RDLCK, 1, t.number)
 	if taken(err) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// wait blocks its thread until nobody is before the ticket. It fails with os.ErrClosed once the ticket was given up. It
-// waits for the one before it first, who is the last to go if nobody dies: the kernel wakes everybody who waits for a
-// lock, so that a wait for all would wake the whole line at each step.
+// wait blocks its thread until nobody is before the ticket. It fails once the ticket was given up. It waits for the one
+// before it first, who is the last to go if nobody dies: the kernel wakes everybody who waits for a lock, so that a wait
+// for all would wake the whole line at each step.
 func (t *ticket) wait() error {
 	if t.number == 0 {
 		return nil
 	}
-	if err := t.record(unix.F_OFD_SETLKW, unix.F_RDLCK, t.number, 1); err != nil {
+	if err := t.waitRecord(&t.parked, unix.F_RDLCK, t.number, 1); err != nil {
 		return err
 	}
-	return t.record(unix.F_OFD_SETLKW, unix.F_RDLCK, 1, t.number)
+	return t.waitRecord(&t.parked, unix.F_RDLCK, 1, t.number)
 }
 
-// leave gives the ticket up, by name first: a thread may be in wait, and keeps the description until it returns.
+// leave gives the ticket up, by name first: a thread that is in wait keeps the description until it has come back.
 func (t *ticket) leave() {
 	if t == nil {
 		return
 	}
 	// Closing gives up whatever could not be given up by name.
-	_ = t.record(unix.F_OFD_SETLK, unix.F_UNLCK, 0, 0)
+	_ = t.record(unix.F_UNLCK, 0, 0)
+	t.parked.recall()
 	_ = t.Close()
 }

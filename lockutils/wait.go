@@ -7,13 +7,16 @@ import (
 	"slices"
 )
 
-// wait is a file's wait in the kernel, in one mode. One thread does it for all claims: closing a descriptor does not wake
-// whoever is blocked on it, so a thread whose claim has left goes on waiting, for the next one that comes. If none comes
-// it gives the lock back in the moment it gets it, and ends.
+// wait is a file's wait in the kernel, in one mode. One thread does it for all claims, and is called back when the last of
+// them leaves. A claim that comes before it is gone sends it to wait again.
 type wait struct {
 	running bool
+	grip    grip     // by which the thread waits; nil while it does not
 	claims  []*claim // that have their turn in this process, first come first
 }
+
+// errRecalled is what a wait in the kernel returns that nobody needs any more.
+var errRecalled = errors.New("wait was called back")
 
 // remove takes c out and reports whether it was there.
 func (w *wait) remove(c *claim) bool {
@@ -101,8 +104,8 @@ func (s *Set) tryCurrent(f *file, g grip, shared bool) (grip, error) {
 	}
 }
 
-// waitCurrent is tryCurrent that waits. Without a grip it opens one; on error it leaves none.
-func (s *Set) waitCurrent(f *file, g grip, shared bool) (grip, error) {
+// waitCurrent is tryCurrent that waits. Without a grip it opens one; on error, errRecalled for one, it leaves none.
+func (s *Set) waitCurrent(f *file, w *wait, g grip, shared bool) (grip, error) {
 	for {
 		if g == nil {
 			var err error
@@ -110,7 +113,20 @@ func (s *Set) waitCurrent(f *file, g grip, shared bool) (grip, error) {
 				return nil, err
 			}
 		}
+		s.mu.Lock()
+		w.grip = g
+		wanted := len(w.claims) > 0
+		s.mu.Unlock()
+		if !wanted { // whoever left last found no grip to call back
+			return nil, errors.Join(errRecalled, g.close())
+		}
 		err := g.wait(shared)
+		s.mu.Lock()
+		w.grip = nil
+		s.mu.Unlock()
+		if errors.Is(err, errRecalled) {
+			return nil, errors.Join(err, g.close())
+		}
 		if err == nil {
 			var current bool
 			if current, err = g.current(); current {
@@ -154,7 +170,15 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 	}
 	s.mu.Lock()
 	waiting := w.remove(c)
+	var unwanted grip
+	if len(w.claims) == 0 {
+		unwanted = w.grip
+	}
 	s.mu.Unlock()
+	if unwanted != nil {
+		// If another claim comes in this moment its wait is called back too, and begins again.
+		unwanted.recall()
+	}
 	if !waiting { // granted in the same moment
 		if granted := <-c.granted; granted != nil {
 			return granted
@@ -172,13 +196,16 @@ func (s *Set) await(ctx context.Context, c *claim, g grip) error {
 // would die with it.
 func (s *Set) waitInKernel(f *file, w *wait, g grip, shared bool) {
 	for c := s.waitFair(f, w); c != nil; c = s.waitFair(f, w) {
-		got, err := s.waitCurrent(f, g, shared)
+		got, err := s.waitCurrent(f, w, g, shared)
 		g = nil
 		s.mu.Lock()
 		switch {
 		case len(w.claims) == 0:
 			s.mu.Unlock()
 			g = got // to be given back
+			continue
+		case errors.Is(err, errRecalled): // and then somebody came
+			s.mu.Unlock()
 			continue
 		case s.Fair && w.claims[0] != c:
 			// The one that was first among the processes has left. Whoever is first now has a later ticket.
