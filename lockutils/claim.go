@@ -9,7 +9,7 @@ import (
 )
 
 // claim is one call's way to a lock: in line in this process, then before the kernel, then holding. Set.mu guards what
-// others look at: turn, since, dependents, handed, over.
+// others look at: turn, queued, since, handed, over.
 type claim struct {
 	set    *Set
 	file   *file
@@ -21,10 +21,10 @@ type claim struct {
 	heat   *heat   // of a polite Set
 	grip   grip    // what is held of the file; nil where locks hold in this process alone
 
-	asked      time.Time
-	since      time.Time // of the grant; zero until then
-	granted    chan error
-	dependents []*claim // claims that wait, of calls that hold this one
+	asked   time.Time
+	queued  time.Time // when it came into line in this process; zero where it had its turn at once
+	since   time.Time // of the grant; zero until then
+	granted chan error
 
 	handed []*os.File // given to children
 	over   bool       // release was called
@@ -98,22 +98,25 @@ func (s *Set) enter(ctx context.Context, c *claim, fileName string, try bool) er
 		s.mu.Unlock()
 		return nil
 	}
-	if cycle := c.cycle(); cycle != nil {
+	if c.chain.holds(f) {
 		s.mu.Unlock()
-		return &DeadlockError{Name: c.name, Cycle: cycle}
+		return &DeadlockError{Name: c.name, Cycle: []string{c.name}}
 	}
 	f.claims = append(f.claims, c)
 	if f.turns.enter(&c.turn) {
 		s.mu.Unlock()
 		return nil
 	}
-	c.depend()
+	c.queued = time.Now() // with mu held, or somebody could come later and yet not see c in line: see circle
 	s.mu.Unlock()
+	if circle := c.circle(); circle != nil {
+		s.mu.Lock()
+		s.forget(c)
+		s.mu.Unlock()
+		return &DeadlockError{Name: c.name, Cycle: circle}
+	}
 	select {
 	case <-c.turn.ready:
-		s.mu.Lock()
-		c.stopDepending()
-		s.mu.Unlock()
 		return nil
 	case <-ctx.Done():
 		err := s.refusal(c, ended(ctx))

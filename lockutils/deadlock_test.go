@@ -3,6 +3,7 @@ package lockutils_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -66,41 +67,107 @@ func TestSharedParentWaits(t *testing.T) {
 	}
 }
 
-// A→B in one goroutine and B→C and C→A in others: whoever closes the circle is told, and the others go on.
+// A→B in one goroutine and B→C and C→A in others: whoever closes the circle is told, and the others go on. Each lock may be
+// of another Set.
 func TestCircle(t *testing.T) {
-	folder, _ := newCounter(t)
-	for _, inProcess := range []bool{false, true} {
-		s := &lockutils.Set{Folder: folder, DisableProcessLocking: inProcess}
+	one := &lockutils.Set{Folder: t.TempDir()}
+	for kind, sets := range map[string][3]*lockutils.Set{
+		"one Set":             {one, one, one},
+		"in this process":     sameSet(&lockutils.Set{DisableProcessLocking: true}),
+		"fair":                sameSet(&lockutils.Set{Folder: t.TempDir(), Fair: true}),
+		"two Sets":            {{Folder: t.TempDir()}, one, one},
+		"three Sets":          {{Folder: t.TempDir()}, {Folder: t.TempDir()}, {Folder: t.TempDir()}},
+		"files and in memory": {{Folder: t.TempDir()}, {DisableProcessLocking: true}, {Folder: t.TempDir()}},
+	} {
 		names := []string{"a", "b", "c"}
 		held := make([]*lockutils.Held, 3)
 		for i, name := range names {
 			var err error
-			if held[i], err = s.Lock(t.Context(), name); err != nil {
+			if held[i], err = sets[i].Lock(t.Context(), name); err != nil {
 				t.Fatal(err)
 			}
 		}
 		results := make(chan error, 2)
 		for i := range 2 {
 			go func() {
-				next, err := s.Lock(held[i].Context(), names[i+1])
+				next, err := sets[i+1].Lock(held[i].Context(), names[i+1])
 				if err == nil {
 					err = next.Unlock()
 				}
 				results <- errors.Join(err, held[i].Unlock())
 			}()
-			eventually(t, 5*time.Second, "it waits", func() bool { return len(s.Snapshot()) == 4+i })
+			awaitInLine(t, sets[i+1], names[i+1])
 		}
-		_, err := s.Lock(held[2].Context(), "a")
+		_, err := sets[0].Lock(held[2].Context(), "a")
 		var d *lockutils.DeadlockError
 		if !errors.As(err, &d) || !slices.Equal(d.Cycle, []string{"a", "b", "c"}) {
-			t.Errorf("the circle was not found: %v", err)
+			t.Errorf("%s: the circle was not found: %v", kind, err)
 		}
 		if err := held[2].Unlock(); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
 			if err := <-results; err != nil {
-				t.Fatal(err)
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+	}
+}
+
+func sameSet(s *lockutils.Set) [3]*lockutils.Set { return [3]*lockutils.Set{s, s, s} }
+
+// awaitInLine returns when somebody waits for the lock.
+func awaitInLine(t *testing.T, s *lockutils.Set, name string) {
+	t.Helper()
+	eventually(t, 5*time.Second, "it waits for "+name, func() bool {
+		return slices.ContainsFunc(s.Snapshot(), func(u lockutils.Use) bool { return u.Name == name && !u.Held })
+	})
+}
+
+// When all close the circle in the same moment, one of them is refused, and one only.
+func TestCircleClosedAtOnce(t *testing.T) {
+	for _, sets := range [][]*lockutils.Set{
+		{{Folder: t.TempDir()}},
+		{{Folder: t.TempDir()}, {Folder: t.TempDir()}, {Folder: t.TempDir()}, {Folder: t.TempDir()}},
+	} {
+		const count = 4
+		set := func(i int) *lockutils.Set { return sets[i%count%len(sets)] }
+		name := func(i int) string { return fmt.Sprint(i % count) }
+		for range 200 {
+			var held [count]*lockutils.Held
+			for i := range held {
+				var err error
+				if held[i], err = set(i).Lock(t.Context(), name(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			start, results := make(chan struct{}), make(chan error, count)
+			for i := range held {
+				go func() {
+					<-start
+					next, err := set(i+1).Lock(held[i].Context(), name(i+1))
+					if err == nil {
+						err = next.Unlock()
+					}
+					results <- errors.Join(err, held[i].Unlock())
+				}()
+			}
+			close(start)
+			refused := 0
+			for range held {
+				select {
+				case err := <-results:
+					if errors.Is(err, lockutils.ErrDeadlock) {
+						refused++
+					} else if err != nil {
+						t.Fatal(err)
+					}
+				case <-time.After(20 * time.Second):
+					t.Fatal("the circle was not found")
+				}
+			}
+			if refused != 1 {
+				t.Fatalf("%d of %d were refused", refused, count)
 			}
 		}
 	}

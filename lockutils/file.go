@@ -61,6 +61,5 @@ func (s *Set) forget(c *claim) {
 	f := c.file
 	f.turns.leave(&c.turn)
 	f.claims = slices.DeleteFunc(f.claims, func(other *claim) bool { return other == c })
-	c.stopDepending()
 	s.drop(f)
 }

@@ -10,8 +10,9 @@ import (
 )
 
 // Set is the locks of one folder, by name. It is safe for concurrent use; its fields are set before it is used first
-// and not changed after. It need not be closed. Two Sets on one folder exclude each other, in one process too, but only
-// within one Set are goroutines served in the order in which they came and is A→B, B→A found out.
+// and not changed after. It need not be closed. A process has one Set for a folder: two on one folder exclude each
+// other, but only within one are goroutines served in the order in which they came, and A→B, B→A found out. Over Sets of
+// different folders it is found out.
 //
 // The zero value keeps its files where OSLO_LOCK_PATH says.
 type Set struct {
