@@ -103,7 +103,7 @@ func TestCommandOf(t *testing.T) {
 	if h == nil || !strings.HasPrefix(h.Command, "sh -c read line new?line?[2J") || len(h.Command) > 120 {
 		t.Errorf("%+v", h)
 	}
-	if age := time.Since(h.Since); age < -time.Second || age > time.Minute {
+	if age := time.Since(h.Started); age < -time.Second || age > time.Minute {
 		t.Errorf("started %v ago", age)
 	}
 	if process(os.Getpid()) == nil || process(0) != nil || process(1<<30) != nil {

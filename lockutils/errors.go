@@ -64,10 +64,12 @@ type Holder struct {
 	Host    string // the machine, where it can be another than this one
 	Pid     int    // zero where it is not known
 	Command string // as in /proc/PID/cmdline, shortened; empty where it may not be read
-	// Since is when the lock was taken where this process holds it. For another process it is when that process started,
-	// which is the earliest that it can have been: the kernel keeps no time.
+	// Since is when the lock was taken. It is zero where another process of this machine holds a file: the kernel keeps no
+	// time of that.
 	Since time.Time
-	Here  bool // this process holds it
+	// Started is when that process started, which is the earliest that it can have taken the lock; else zero.
+	Started time.Time
+	Here    bool // this process holds it
 }
 
 func (h *Holder) String() string {
@@ -81,14 +83,14 @@ func (h *Holder) String() string {
 	if h.Host != "" {
 		text += " on " + h.Host
 	}
-	switch {
-	case h.Since.IsZero():
-	case h.Host != "":
+	if h.Here {
+		text += ", this process"
+	}
+	if !h.Since.IsZero() {
 		text += ", since " + h.Since.Format(time.DateTime)
-	case h.Here:
-		text += ", this process, since " + h.Since.Format(time.DateTime)
-	default:
-		text += ", running since " + h.Since.Format(time.DateTime)
+	}
+	if !h.Started.IsZero() {
+		text += ", a process started " + h.Started.Format(time.DateTime)
 	}
 	return text
 }

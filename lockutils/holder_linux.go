@@ -60,7 +60,7 @@ func process(pid int) *Holder {
 	if err != nil {
 		return nil
 	}
-	return &Holder{Pid: pid, Command: commandOf(pid), Since: startOf(string(stat))}
+	return &Holder{Pid: pid, Command: commandOf(pid), Started: startOf(string(stat))}
 }
 
 // startOf reads when a process began from its /proc/PID/stat: the 22nd field, in hundredths of a second since the

@@ -8,13 +8,14 @@ import (
 
 func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Children{
-		"count":    countChild,
-		"hold":     holdChild,
-		"others":   othersChild,
-		"spin":     spinChild,
-		"handover": handoverChild,
-		"hot":      hotChild,
-		"deaf":     deafChild,
-		"order":    orderChild,
+		"count":     countChild,
+		"hold":      holdChild,
+		"others":    othersChild,
+		"spin":      spinChild,
+		"handover":  handoverChild,
+		"hot":       hotChild,
+		"cancelled": cancelledChild,
+		"hold two":  holdTwoChild,
+		"order":     orderChild,
 	})
 }

@@ -44,6 +44,8 @@ func processorTime(t testing.TB) time.Duration {
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
+func microseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
 // perRound returns the nanoseconds that one of many calls takes.
 func perRound(rounds int, call func()) float64 {
 	start := time.Now()

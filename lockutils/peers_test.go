@@ -44,6 +44,22 @@ for _ in range(rounds):
         bump(counter)
 `
 
+// osloHolds and fastenersHolds say when they hold the lock bridge, and keep it until their input ends.
+const osloHolds = `
+import sys
+from oslo_concurrency import lockutils
+with lockutils.lock("bridge", external=True, lock_path=sys.argv[1], do_log=False):
+    print("held", flush=True)
+    sys.stdin.read()
+`
+
+const fastenersHolds = `
+import sys, os, fasteners
+with fasteners.InterProcessLock(os.path.join(sys.argv[1], "bridge")):
+    print("held", flush=True)
+    sys.stdin.read()
+`
+
 const fastenersReadsAndCounts = pythonBump + `
 import fasteners, os
 lock = fasteners.InterProcessReaderWriterLock(os.path.join(folder, name))
