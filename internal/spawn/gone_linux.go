@@ -44,6 +44,9 @@ func (p *Process) gone() (bool, error) {
 	if p.letGo {
 		return true, nil
 	}
+	if p.isGiven() {
+		return true, nil
+	}
 	if p.folder != "" {
 		events, err := os.Open(p.folder + "/cgroup.events")
 		if errors.Is(err, fs.ErrNotExist) {
@@ -70,6 +73,13 @@ func (p *Process) gone() (bool, error) {
 			return true, nil
 		}
 	}
+}
+
+// isGiven reports whether the command's folder was given back: nothing lives in it, or it is another command's.
+func (p *Process) isGiven() bool {
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	return p.given
 }
 
 // next returns a channel that is closed when the reaper has taken something.

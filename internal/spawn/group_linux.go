@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -67,6 +66,7 @@ type Group struct {
 	serial  uint64
 	tags    tagSet          // handed out to its commands, the last time that they were
 	folders map[string]bool // of commands whose main process has ended while others live
+	spare   []string        // folders that wait for a command
 }
 
 // NewGroup makes this process adopt the orphans of its descendants (PR_SET_CHILD_SUBREAPER), gives signals that it was
@@ -166,13 +166,13 @@ func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process,
 	}
 	attr.Sys.PidFD = &p.pidfd
 	if p.folder != "" {
-		folder, err := os.OpenFile(p.folder, unix.O_PATH|unix.O_DIRECTORY, 0)
+		folder, err := unix.Open(p.folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			p.giveUp()
-			return nil, "open its cgroup", err
+			return nil, "open its cgroup", &os.PathError{Op: "open", Path: p.folder, Err: err}
 		}
-		defer folder.Close()
-		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
+		defer unix.Close(folder)
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, folder
 	}
 	path, program, err := c.executable(attr.Files)
 	if err != nil {
@@ -196,7 +196,9 @@ func (g *Group) fork(f *Forker, c *Command, attr *syscall.ProcAttr) (p *Process,
 // giveUp gives the folder back of a command that was not started.
 func (p *Process) giveUp() {
 	if p.folder != "" {
-		os.Remove(p.folder)
+		children.mu.Lock()
+		defer children.mu.Unlock()
+		p.group.giveFolder(p)
 	}
 }
 
@@ -212,9 +214,8 @@ func (g *Group) prepare(c *Command) (*Process, error) {
 		p.tag, p.seq = children.nextTag(g)
 	}
 	if g.cg != nil {
-		g.serial++
-		p.folder = g.cg.path + "/" + strconv.FormatUint(g.serial, 10)
-		if err := os.Mkdir(p.folder, 0o755); err != nil {
+		var err error
+		if p.folder, err = g.takeFolder(); err != nil {
 			return nil, err
 		}
 	}

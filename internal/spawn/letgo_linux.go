@@ -28,7 +28,7 @@ func (p *Process) LetGo() (pids []int, err error) {
 	if p.tag == 0 && p.folder == "" {
 		living = p.walk().look()
 	}
-	if p.folder != "" {
+	if p.folder != "" && !p.isGiven() {
 		moved, err := g.cg.moveOut(p.folder)
 		if err != nil {
 			return nil, fmt.Errorf("let go of process %d: %w", p.Pid, err)

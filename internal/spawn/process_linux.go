@@ -26,7 +26,8 @@ type Process struct {
 
 	// Guarded by children.mu once the process is registered.
 	pidfd  int  // of the main process; closed when that was reaped and its process group is empty
-	ending bool // KillTree removes the folder
+	ending bool // KillTree gives the folder back
+	given  bool // the folder was given back, and may be another command's
 
 	done   chan struct{} // closed when status is set
 	status Status        // written before done is closed
@@ -65,7 +66,7 @@ func (p *Process) ended(ws syscall.WaitStatus, ru syscall.Rusage) {
 	if ws.Signaled() {
 		p.status.Signal, p.status.CoreDumped = ws.Signal(), ws.CoreDump()
 	}
-	if p.folder != "" && !p.ending && os.Remove(p.folder) != nil {
+	if p.folder != "" && !p.ending && !p.group.giveFolder(p) {
 		p.group.folders[p.folder] = true // others of it live: KillTree, LetGo or Close removes it
 	}
 	if p.groupLives() {
@@ -147,12 +148,16 @@ func (p *Process) KillTree() error {
 		return nil
 	}
 	deadline := time.Now().Add(endTime)
-	if p.folder != "" {
-		// The removal of a folder does not wake who polls its events, so the reaper keeps away from it.
-		children.mu.Lock()
+	// What is given back has ended, and may be another command's by now. The removal of a folder does not wake who polls its
+	// events, so the reaper keeps away from one that is not.
+	children.mu.Lock()
+	holds := p.folder != "" && !p.given
+	if holds {
 		p.ending = true
 		delete(p.group.folders, p.folder)
-		children.mu.Unlock()
+	}
+	children.mu.Unlock()
+	if holds {
 		if err := endCgroup(p.folder, deadline); err != nil {
 			return fmt.Errorf("end the tree of process %d: %w", p.Pid, err)
 		}
@@ -164,8 +169,15 @@ func (p *Process) KillTree() error {
 		}
 	}
 	children.reapSome()
-	if p.folder != "" {
-		return removeCgroup(p.folder)
+	if !holds {
+		return nil
 	}
-	return nil
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	if p.group.giveFolder(p) {
+		return nil
+	}
+	err := removeCgroup(p.folder) // it has folders beneath it
+	p.given = err == nil
+	return err
 }

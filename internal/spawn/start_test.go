@@ -117,9 +117,9 @@ func TestStartErrors(t *testing.T) {
 		}
 	}
 	if g.cg != nil {
-		list, _ := filepath.Glob(g.cg.path + "/*/")
-		if len(list) != 0 {
-			t.Errorf("folders of commands that did not start remain: %v", list)
+		list := foldersOf(t, g)
+		if len(list) != 1 || len(g.spare) != 1 { // one after the other has had it
+			t.Errorf("folders of commands that did not start remain: %v, to be used again: %v", list, g.spare)
 		}
 	}
 	if err := g.Close(); err != nil {
@@ -175,7 +175,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Errorf("%d goroutines, before %d", n, goroutines)
 		}
 		if g.cg != nil {
-			if list, _ := filepath.Glob(g.cg.path + "/*/"); len(list) != 0 {
+			if list := foldersOf(t, g); len(list) > maxSpare {
 				t.Errorf("%d folders remain", len(list))
 			}
 			if err := g.Close(); err != nil {
