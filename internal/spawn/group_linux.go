@@ -198,7 +198,7 @@ func (p *Process) giveUp() {
 	if p.folder != "" {
 		children.mu.Lock()
 		defer children.mu.Unlock()
-		p.group.giveFolder(p)
+		p.group.giveFolder(p, false)
 	}
 }
 

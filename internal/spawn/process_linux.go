@@ -26,7 +26,7 @@ type Process struct {
 
 	// Guarded by children.mu once the process is registered.
 	pidfd  int  // of the main process; closed when that was reaped and its process group is empty
-	ending bool // KillTree gives the folder back
+	ending bool // KillTree removes the folder
 	given  bool // the folder was given back, and may be another command's
 
 	done   chan struct{} // closed when status is set
@@ -66,7 +66,7 @@ func (p *Process) ended(ws syscall.WaitStatus, ru syscall.Rusage) {
 	if ws.Signaled() {
 		p.status.Signal, p.status.CoreDumped = ws.Signal(), ws.CoreDump()
 	}
-	if p.folder != "" && !p.ending && !p.group.giveFolder(p) {
+	if p.folder != "" && !p.ending && !p.group.giveFolder(p, p.status.Signal == unix.SIGKILL) {
 		p.group.folders[p.folder] = true // others of it live: KillTree, LetGo or Close removes it
 	}
 	if p.groupLives() {
@@ -174,10 +174,7 @@ func (p *Process) KillTree() error {
 	}
 	children.mu.Lock()
 	defer children.mu.Unlock()
-	if p.group.giveFolder(p) {
-		return nil
-	}
-	err := removeCgroup(p.folder) // it has folders beneath it
+	err := removeCgroup(p.folder)
 	p.given = err == nil
 	return err
 }

@@ -23,10 +23,26 @@ func (g *Group) takeFolder() (string, error) {
 	return folder, os.Mkdir(folder, 0o755)
 }
 
+// Reserve makes a folder for the next command now, where there is none: for a helper that has time before it has a client.
+func (g *Group) Reserve() error {
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	if g.cg == nil || g.closed || len(g.spare) > 0 {
+		return nil
+	}
+	folder, err := g.takeFolder()
+	if err == nil {
+		g.spare = append(g.spare, folder)
+	}
+	return err
+}
+
 // giveFolder takes the folder of a command back, and reports whether it could: not while something lives in it. From then on it
-// is not the command's. children.mu is held.
-func (g *Group) giveFolder(p *Process) bool {
-	if len(g.spare) < maxSpare && !g.closed && unused(p.folder) {
+// is not the command's. One whose command was killed may have been killed as a whole (cgroup.kill), and is not used again:
+// Linux 6.18 kills whatever is forked into such a one, as it compares its number of kills with that of the parent's cgroup
+// (kill_seq in cgroup_css_set_fork). children.mu is held.
+func (g *Group) giveFolder(p *Process, killed bool) bool {
+	if !killed && !g.closed && len(g.spare) < maxSpare && unused(p.folder) {
 		g.spare = append(g.spare, p.folder)
 		p.given = true
 	} else {

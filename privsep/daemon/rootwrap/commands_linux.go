@@ -114,7 +114,10 @@ func (c *Commands) Start(peer daemon.Peer) error {
 		return err
 	}
 	c.prepare.NoSetgroups = status.SetgroupsDenied
-	return c.verify()
+	if err := c.verify(); err != nil {
+		return err
+	}
+	return c.group.Reserve()
 }
 
 // Meet says who the client is, with the groups that it had when it connected, where Start was called before there was one.
