@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/privhelper/privhelper/filters"
@@ -97,12 +98,14 @@ func (p printer) near(n filters.Near, argv []string) {
 	}
 }
 
-var reasonArgument = regexp.MustCompile(`^argument (\d+), |^it ends after (\d+) arguments|^it has (\d+) arguments, the rule (-?\d+)`)
+var reasonArgument = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^argument (\d+), |^it ends after (\d+) arguments|^it has (\d+) arguments, the rule (-?\d+)`)
+})
 
 // failedAt reads from a reason which argument failed, 0 being the command's name; -1 where it says none. The reason is the
 // decision's own: to judge the argument here again would be a second opinion.
 func failedAt(reason string) int {
-	m := reasonArgument.FindStringSubmatch(reason)
+	m := reasonArgument().FindStringSubmatch(reason)
 	if m == nil {
 		return -1
 	}

@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Sudoers judges who may start a root helper, by the text of a sudoers(5) file or of what `sudo -l -U USER` prints. file
@@ -40,18 +41,23 @@ func (s *sudoers) add(line int, sev Severity, n Name, instead, format string, ar
 }
 
 var (
-	aliasLine = regexp.MustCompile(`^(User|Host|Runas)_Alias\b`)
-	runas     = regexp.MustCompile(`^\([^)]*\)\s*`)
-	tag       = regexp.MustCompile(`^([A-Z_]+):\s*`)
-	digest    = regexp.MustCompile(`^sha\d+:\S+\s+`)
-	wildcard  = regexp.MustCompile(`(^|[^\\])[*?[]`)
+	aliasLine = compiled(`^(User|Host|Runas)_Alias\b`)
+	runas     = compiled(`^\([^)]*\)\s*`)
+	tag       = compiled(`^([A-Z_]+):\s*`)
+	digest    = compiled(`^sha\d+:\S+\s+`)
+	wildcard  = compiled(`(^|[^\\])[*?[]`)
 )
+
+// compiled is an expression that is compiled when first needed: who lints no sudoers has it too.
+func compiled(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
 
 // line judges one logical line.
 func (s *sudoers) line(number int, text string) {
 	trimmed := strings.TrimSpace(text)
 	switch {
-	case trimmed == "" || trimmed[0] == '#' || trimmed[0] == '@' || aliasLine.MatchString(trimmed):
+	case trimmed == "" || trimmed[0] == '#' || trimmed[0] == '@' || aliasLine().MatchString(trimmed):
 		return
 	case strings.HasPrefix(trimmed, "Defaults"):
 		s.defaults(number, trimmed)
@@ -100,13 +106,13 @@ func splitUnescaped(text string) (parts []string) {
 
 // command judges one command that may be run.
 func (s *sudoers) command(number int, text string) {
-	text = runas.ReplaceAllString(text, "")
+	text = runas().ReplaceAllString(text, "")
 	setenv := false
-	for m := tag.FindStringSubmatch(text); m != nil; m = tag.FindStringSubmatch(text) {
+	for m := tag().FindStringSubmatch(text); m != nil; m = tag().FindStringSubmatch(text) {
 		setenv = setenv || m[1] == "SETENV"
 		text = text[len(m[0]):]
 	}
-	text = digest.ReplaceAllString(text, "")
+	text = digest().ReplaceAllString(text, "")
 	if strings.HasPrefix(text, "!") {
 		return // takes something away
 	}
@@ -124,7 +130,7 @@ func (s *sudoers) command(number int, text string) {
 	if setenv && helper {
 		s.add(number, Warning, SudoersEnvironment, "no SETENV", "SETENV lets the caller set the environment of %s", name)
 	}
-	if strings.HasSuffix(program, "/") || wildcard.MatchString(program) {
+	if strings.HasSuffix(program, "/") || wildcard().MatchString(program) {
 		s.add(number, Warning, SudoersAny, "the program's path in full", "%s allows programs that are not named", program)
 		return
 	}
@@ -132,7 +138,7 @@ func (s *sudoers) command(number int, text string) {
 		s.add(number, Warning, SudoersConfig, helperLine, "the caller chooses the configuration of %s: %s", name, why)
 		return
 	}
-	if p, ok := Dangerous(name); ok && !helper && (len(args) == 0 || wildcard.MatchString(" "+strings.Join(args, " "))) {
+	if p, ok := Dangerous(name); ok && !helper && (len(args) == 0 || wildcard().MatchString(" "+strings.Join(args, " "))) {
 		s.add(number, Warning, DangerousProgram, "a rule of a policy, and in sudoers the helper alone", "%s %s, and its arguments are the caller's: %s", name, p.How, consequence(p.Power, "root"))
 	}
 }
@@ -150,7 +156,7 @@ func chooses(name string, args []string) string {
 	}
 	first := -1
 	for i, a := range args {
-		if wildcard.MatchString(a) || strings.HasPrefix(a, "^") {
+		if wildcard().MatchString(a) || strings.HasPrefix(a, "^") {
 			first = i
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/privhelper/privhelper/filters/internal/argv"
 	"github.com/privhelper/privhelper/filters/lint"
@@ -102,7 +103,9 @@ func prefix(arg string) string {
 var kinds = []string{"uuid", "mac", "ip", "cidr", "int", "path", "word", "name", "other"}
 
 // holes are those without a parameter that a value may fit.
-var holes = parsed("uuid", "mac", "ip", "cidr", "int", "name", "ifname", "netns")
+var holes = sync.OnceValue(func() map[string]*argv.Pattern {
+	return parsed("uuid", "mac", "ip", "cidr", "int", "name", "ifname", "netns")
+})
 
 func parsed(kinds ...string) map[string]*argv.Pattern {
 	m := make(map[string]*argv.Pattern)
@@ -118,7 +121,7 @@ func parsed(kinds ...string) map[string]*argv.Pattern {
 
 // fits asks the engine of ArgvFilter itself.
 func fits(hole, value string) bool {
-	_, ok := holes[hole].Match([]string{value})
+	_, ok := holes()[hole].Match([]string{value})
 	return ok
 }
 

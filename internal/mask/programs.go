@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // secretOption is an option of a program by which a secret is given: its own argument follows it, or is glued to it.
@@ -113,12 +114,15 @@ func (o secretOption) secretFrom(arg string, from int) (int, bool) {
 	return from + n + 1, n >= 0
 }
 
-// inText finds the same in a line of a shell's trace or of ps, for the two that show up there.
-var inText = regexp.MustCompile(`((?:^|[\s/;|&(])(?:(?:mysql|mariadb)[a-z_]*\s(?:[^\n;|&]*?\s)?-p|sshpass\s+-p\s*))[^\s;|&]+`)
+// inText finds the same in a line of a shell's trace or of ps, for the two that show up there. Compiled when first needed, as every
+// expression that `privhelper run` is linked with: its start waits for what is not.
+var inText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`((?:^|[\s/;|&(])(?:(?:mysql|mariadb)[a-z_]*\s(?:[^\n;|&]*?\s)?-p|sshpass\s+-p\s*))[^\s;|&]+`)
+})
 
 func programsInText(s string) string {
 	if !strings.Contains(s, "-p") {
 		return s
 	}
-	return inText.ReplaceAllString(s, "${1}"+Masked)
+	return inText().ReplaceAllString(s, "${1}"+Masked)
 }

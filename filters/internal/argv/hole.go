@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A hole is a kind of value that an argument may have.
@@ -111,14 +112,14 @@ type intHole struct {
 	written string
 }
 
-var intRange = regexp.MustCompile(`^(-?[0-9]+)-(-?[0-9]+)$`)
+var intRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(-?[0-9]+)-(-?[0-9]+)$`) })
 
 func newInt(parameter string, has bool) (hole, error) {
 	if !has {
 		return intHole{0, 1<<63 - 1, "<int>"}, nil
 	}
 	h := intHole{written: "<int:" + parameter + ">"}
-	m := intRange.FindStringSubmatch(parameter)
+	m := intRange().FindStringSubmatch(parameter)
 	if m == nil {
 		return nil, fmt.Errorf("%s is not a range: write <int:0-4096>", h.written)
 	}
