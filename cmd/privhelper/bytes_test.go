@@ -15,7 +15,7 @@ import (
 )
 
 // policy makes a folder of root's with a configuration and one policy file, and returns the configuration's path.
-func policy(t *testing.T, rules string) string {
+func policy(t testing.TB, rules string) string {
 	t.Helper()
 	testenv.NeedRoot(t)
 	dir, err := os.MkdirTemp(base, "policy-")

@@ -49,11 +49,11 @@ func runByService(socket string, argv []string) int {
 	if len(argv) == 0 {
 		return fail(exitNoCommand, "run: no command: privhelper run [--socket PATH] [--] CMD [ARG...]")
 	}
+	signals, heeded := heed()
 	c, failed := dial(socket)
 	if c == nil {
 		return failed
 	}
-	defer c.Close()
 	t, err := newTerminal(os.Getuid())
 	if err != nil {
 		return fail(exitNotExecutable, "%v", err)
@@ -66,15 +66,10 @@ func runByService(socket string, argv []string) int {
 		}
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Pty = streams[0], streams[1], streams[2], t != nil
-	signals := make(chan os.Signal, 16)
-	for _, s := range forwarded(true) {
-		if !signal.Ignored(s) { // nohup(1)
-			signal.Notify(signals, s)
-		}
-	}
 	if t != nil {
 		t.suspend = func() { signals <- unix.SIGTSTP }
 	}
+	<-heeded
 	if err := cmd.Start(); err != nil {
 		t.close()
 		return refused(argv, err)
@@ -99,6 +94,22 @@ func runByService(socket string, argv []string) int {
 		return 128 + int(s)
 	}
 	return cmd.ProcessState.ExitCode()
+}
+
+// heed makes the signals that are for the command come to us. It takes up to a millisecond, two changes of thread for each, and
+// goes on beside the dialling. heeded is closed when it is done: no command runs before.
+func heed() (signals chan os.Signal, heeded <-chan struct{}) {
+	signals = make(chan os.Signal, 16)
+	done := make(chan struct{})
+	go func() {
+		for _, s := range forwarded(true) {
+			if !signal.Ignored(s) { // nohup(1)
+				signal.Notify(signals, s)
+			}
+		}
+		close(done)
+	}()
+	return signals, done
 }
 
 // refused says why a command did not run, or how its service went away.

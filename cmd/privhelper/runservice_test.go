@@ -21,7 +21,7 @@ import (
 
 // startService starts `privhelper serve` for nobody, and returns its socket. By the environment of a child, as systemd would
 // hand the socket in, where inherited.
-func startService(t *testing.T, rules, options string, inherited bool) string {
+func startService(t testing.TB, rules, options string, inherited bool) string {
 	t.Helper()
 	config := policy(t, rules)
 	file, err := os.OpenFile(config, os.O_APPEND|os.O_WRONLY, 0)
@@ -60,7 +60,7 @@ func startService(t *testing.T, rules, options string, inherited bool) string {
 	return socket
 }
 
-func unixSocket(t *testing.T, kind int, path string) *os.File {
+func unixSocket(t testing.TB, kind int, path string) *os.File {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err == nil {
@@ -74,9 +74,9 @@ func unixSocket(t *testing.T, kind int, path string) *os.File {
 	return f
 }
 
-func notifySocket(t *testing.T, path string) *os.File { return unixSocket(t, unix.SOCK_DGRAM, path) }
+func notifySocket(t testing.TB, path string) *os.File { return unixSocket(t, unix.SOCK_DGRAM, path) }
 
-func listening(t *testing.T, path string) *os.File {
+func listening(t testing.TB, path string) *os.File {
 	t.Helper()
 	f := unixSocket(t, unix.SOCK_STREAM, path)
 	if err := errors.Join(unix.Listen(int(f.Fd()), 16), os.Chmod(path, 0o666)); err != nil {

@@ -41,7 +41,7 @@ func (d *Daemon) run() (served bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	peer.Program = program(0, peer.PID)
+	peer.Program = program(CommandLine(0, peer.PID))
 	spec, err := d.load()
 	if err != nil {
 		return false, err

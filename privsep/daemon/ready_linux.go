@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"sync"
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
@@ -13,6 +14,9 @@ import (
 type Ready struct {
 	daemon *Daemon
 	hello  wire.Hello
+
+	mu   sync.Mutex
+	conn *wire.Conn // nil: there is no client yet
 }
 
 // Ready does all of Main's start that needs no client. Its errors are Main's. The process is confined when it returns, and
@@ -26,7 +30,21 @@ func (d *Daemon) Ready() (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ready{d, hello}, nil
+	r := &Ready{daemon: d, hello: hello}
+	heedSignals(r.end, d.audit.Reopen) // now, and not when the client waits for it
+	return r, nil
+}
+
+// end is what SIGTERM asks for: the connection ends, or the process where there is none.
+func (r *Ready) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.conn != nil {
+		r.conn.Shutdown()
+		return
+	}
+	r.Close()
+	os.Exit(0)
 }
 
 // Close is for a helper to which no client comes: it gives back what Ready has taken.
@@ -36,6 +54,9 @@ func (r *Ready) Close() { r.daemon.close() }
 type Service struct {
 	// Groups are the client's when it connected (SO_PEERGROUPS).
 	Groups []uint32
+	// CommandLine is the client's, for the audit log: what the function of that name gives to the service's master, which may
+	// look where a confined worker may not.
+	CommandLine []byte
 	// Gate says whether the client may make one more call now: nil, or an error whose text the client gets with CodeBusy. It is
 	// called before each call, by one goroutine.
 	Gate func() error
@@ -53,14 +74,14 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 	if err != nil {
 		return err
 	}
-	if err := conn.SyscallConn().Control(func(fd uintptr) { peer.Program = program(int(fd), peer.PID) }); err != nil {
-		return err
-	}
+	peer.Program = program(service.CommandLine)
 	if commands := r.daemon.opt.Commands; commands != nil {
 		commands.Meet(peer, service.Groups)
 	}
 	defer r.Close()
-	heedSignals(conn.Shutdown, r.daemon.audit.Reopen)
+	r.mu.Lock()
+	r.conn = conn
+	r.mu.Unlock()
 	if err := endWithPeer(conn); err != nil {
 		return err
 	}

@@ -10,13 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/daemon"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
 // A connection is one that was accepted, and counts until its worker has ended.
 type connection struct {
-	file *os.File
-	peer peer
+	file        *os.File
+	peer        peer
+	commandLine []byte // for the worker, which may not look itself; nobody reads it here
 }
 
 // greet judges who has connected and gives the connection to a worker, or says why not.
@@ -59,6 +61,9 @@ func (c *connection) ask(s *Setup, ours namespaces) error {
 	cerr := raw.Control(func(fd uintptr) {
 		if c.peer, err = askPeer(int(fd)); err == nil {
 			err = s.judge(c.peer, func() (namespaces, error) { return peerNamespaces(int(fd), c.peer) }, ours)
+		}
+		if err == nil {
+			c.commandLine = daemon.CommandLine(int(fd), c.peer.PID)
 		}
 	})
 	return errors.Join(cerr, err)

@@ -16,18 +16,22 @@ type kind byte
 const (
 	setUp     kind = 'S' // to the worker, first: its snapshot, if there is one
 	ready     kind = 'R' // to the master: the worker is confined
-	handOver  kind = 'H' // to the worker: its client's connection, and how many calls it may make at first
+	handOver  kind = 'H' // to the worker: its client's connection and command line, and how many calls it may make at first
 	wantCalls kind = 'W' // to the master: may it make more?
 	grant     kind = 'G' // to the worker: so many; none is too
 	drain     kind = 'D' // to the worker: no more calls
 )
 
-// message is one datagram on the socket between master and worker, of five bytes and at most one file.
+// message is one datagram on the socket between master and worker: five bytes, maxText more at most, and at most one file.
 type message struct {
 	kind kind
 	n    uint32
+	text []byte
 	file *os.File
 }
+
+// maxText is more than daemon.CommandLine gives.
+const maxText = 512
 
 // control is one end of that socket. It may be used by many goroutines, receive by one at a time.
 type control struct {
@@ -50,7 +54,7 @@ func (c *control) close() { c.file.Close() }
 
 // send writes a message. The file stays the caller's.
 func (c *control) send(m message) error {
-	text := binary.BigEndian.AppendUint32([]byte{byte(m.kind)}, m.n)
+	text := append(binary.BigEndian.AppendUint32([]byte{byte(m.kind)}, m.n), m.text...)
 	var rights []byte
 	if m.file != nil {
 		rights = unix.UnixRights(int(m.file.Fd()))
@@ -69,7 +73,7 @@ func (c *control) send(m message) error {
 // receive reads a message. files says whether one may bring a file: where not, the kernel drops what comes. The error is
 // io.EOF when the other side is gone.
 func (c *control) receive(files bool) (message, error) {
-	text := make([]byte, 6)
+	text := make([]byte, 5+maxText+1)
 	var oob []byte
 	if files {
 		oob = make([]byte, unix.CmsgSpace(4))
@@ -89,7 +93,7 @@ func (c *control) receive(files bool) (message, error) {
 		return message{}, os.NewSyscallError("recvmsg", err)
 	}
 	file, err := received(oob[:oobn])
-	if err == nil && n != 5 {
+	if err == nil && (n < 5 || n == len(text)) {
 		err = fmt.Errorf("a message of %d bytes", n)
 	}
 	if err != nil {
@@ -98,7 +102,7 @@ func (c *control) receive(files bool) (message, error) {
 		}
 		return message{}, err
 	}
-	return message{kind: kind(text[0]), n: binary.BigEndian.Uint32(text[1:]), file: file}, nil
+	return message{kind: kind(text[0]), n: binary.BigEndian.Uint32(text[1:]), text: text[5:n], file: file}, nil
 }
 
 // received returns the one file of a control message, nil where there is none.

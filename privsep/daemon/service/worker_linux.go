@@ -89,7 +89,7 @@ func wait(helper *daemon.Ready, c *control) (served bool, err error) {
 	}
 	a := &allowance{control: c, left: m.n, uid: p.UID, granted: make(chan uint32), end: make(chan struct{}), drain: make(chan struct{})}
 	go a.listen()
-	return true, helper.Serve(m.file, p.Peer, daemon.Service{Groups: p.groups, Gate: a.gate, Drain: a.drain, End: a.end})
+	return true, helper.Serve(m.file, p.Peer, daemon.Service{Groups: p.groups, CommandLine: m.text, Gate: a.gate, Drain: a.drain, End: a.end})
 }
 
 // takeControl makes of standard input the socket to the master, and leaves /dev/null in its place.
