@@ -19,11 +19,12 @@ type flags struct {
 	failOn      lint.Severity // check: from which severity on the exit code is not 0
 	sudoers     string        // check: a sudoers file, or - for what sudo -l prints
 	runAs       string        // suggest: whom a command that was refused is to run as
+	control     string        // status: the control socket of a service
 	args        []string      // what follows
 }
 
 // valued are the options with a value.
-var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers", "--run-as"}
+var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers", "--run-as", "--control"}
 
 // parseFlags reads flags up to --, the first argument that is none, or the end. The package flag is not used: it takes
 // -config for --config, and goes on to read a command's own arguments.
@@ -75,6 +76,8 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			f.sudoers = value
 		case "--run-as":
 			f.runAs = value
+		case "--control":
+			f.control = value
 		}
 	}
 	f.args = args

@@ -25,6 +25,7 @@ const usage = `usage:
   privhelper suggest [--config FILE] [--run-as USER] [--untrusted-files] [LOG...]
                                                        propose narrow rules for what the audit log has
   privhelper status [--json|--openmetrics]             show the helpers that run, their commands and locks
+  privhelper status --control PATH.ctl [--json]        show a service's connections, and what was decided in each
   privhelper lock [OPTION...] NAME -- CMD [ARG...]     run one command, as the caller, under a lock (lock --help)
   privhelper version
 

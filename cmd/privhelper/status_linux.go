@@ -15,14 +15,18 @@ import (
 )
 
 // status is `privhelper status`: what the kernel knows of each running helper that is this program, for whom it lets look.
-// Counters and what waits are the helper's own to say, and only its client can ask it (client.Client's Stats).
+// Counters and what waits are the helper's own to say, and only its client can ask it (client.Client's Stats); those of a
+// service it tells root too (--control).
 func status(args []string) int {
-	f, err := parseFlags(args, "--json --openmetrics")
+	f, err := parseFlags(args, "--json --openmetrics --control")
 	if err != nil {
 		return fail(exitNoCommand, "status: %v", err)
 	}
 	if len(f.args) > 0 || f.json && f.openMetrics {
 		return fail(exitNoCommand, "status: takes --json or --openmetrics, and no command")
+	}
+	if f.control != "" {
+		return serviceStatus(f)
 	}
 	helpers, err := findHelpers()
 	if err != nil {

@@ -30,7 +30,7 @@ _privhelper() {
 		check) options='--config --json --fail-on --sudoers --untrusted-files' ;;
 		explain) options='--config --semantics --json --untrusted-files --' ;;
 		suggest) options='--config --run-as --untrusted-files' ;;
-		status) options='--json --openmetrics' ;;
+		status) options='--json --openmetrics --control' ;;
 		lock) options='--shared --timeout --fair --folder --prefix --oslo --wrapper --help --' ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")

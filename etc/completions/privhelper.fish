@@ -12,6 +12,7 @@ complete -c privhelper -n '__fish_seen_subcommand_from check' -l sudoers -r -F
 complete -c privhelper -n '__fish_seen_subcommand_from explain' -l semantics -x -a 'strict oslo'
 complete -c privhelper -n '__fish_seen_subcommand_from suggest' -l run-as -x -a '(__fish_complete_users)'
 complete -c privhelper -n '__fish_seen_subcommand_from status' -l openmetrics
+complete -c privhelper -n '__fish_seen_subcommand_from status' -l control -r -F
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l shared
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l fair
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l oslo

@@ -7,6 +7,7 @@ import (
 
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
+	"github.com/privhelper/privhelper/privsep/stats"
 )
 
 // A Ready is a helper that has read its policy, given its privileges up and verified that, before there is a client: a
@@ -15,8 +16,8 @@ type Ready struct {
 	daemon *Daemon
 	hello  wire.Hello
 
-	mu   sync.Mutex
-	conn *wire.Conn // nil: there is no client yet
+	mu     sync.Mutex
+	server *server // nil: there is no client yet
 }
 
 // Ready does all of Main's start that needs no client. Its errors are Main's. The process is confined when it returns, and
@@ -39,12 +40,26 @@ func (d *Daemon) Ready() (*Ready, error) {
 func (r *Ready) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.conn != nil {
-		r.conn.Shutdown()
+	if r.server != nil {
+		r.server.conn.Shutdown()
 		return
 	}
 	r.Close()
 	os.Exit(0)
+}
+
+// Reopen opens the audit log anew by its name, as SIGHUP does.
+func (r *Ready) Reopen() { r.daemon.audit.Reopen() }
+
+// Stats are of the connection that Serve serves; false: there is none yet.
+func (r *Ready) Stats() (stats.Stats, bool) {
+	r.mu.Lock()
+	s := r.server
+	r.mu.Unlock()
+	if s == nil {
+		return stats.Stats{}, false
+	}
+	return s.stats(), true
 }
 
 // Close is for a helper to which no client comes: it gives back what Ready has taken.
@@ -79,9 +94,6 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 		commands.Meet(peer, service.Groups)
 	}
 	defer r.Close()
-	r.mu.Lock()
-	r.conn = conn
-	r.mu.Unlock()
 	if err := endWithPeer(conn); err != nil {
 		return err
 	}
@@ -94,6 +106,9 @@ func (r *Ready) Serve(socket *os.File, peer Peer, service Service) error {
 			return nil
 		}
 	}
+	r.mu.Lock()
+	r.server = s
+	r.mu.Unlock()
 	done := make(chan struct{})
 	defer close(done)
 	go s.obey(service, done)

@@ -66,7 +66,11 @@ func (c *call) began() time.Time {
 
 // stats is the handler of stats.Get, in place of the table's: it is called by who reads requests, and takes no slot.
 func (d *Daemon) stats(ctx context.Context, _ struct{}) (stats.Stats, error) {
-	s := callOf(ctx).server
+	return callOf(ctx).server.stats(), nil
+}
+
+func (s *server) stats() stats.Stats {
+	d := s.daemon
 	all := stats.Stats{PID: os.Getpid(), Policy: s.audit.policy, Uptime: time.Since(s.start), Slots: d.opt.Slots, Queue: d.opt.Queue,
 		Calls: s.tally.list(), AuditLost: s.audit.to.Lost(), LogDropped: s.logs.lost.Load()}
 	if d.opt.Context != nil {
@@ -83,7 +87,7 @@ func (d *Daemon) stats(ctx context.Context, _ struct{}) (stats.Stats, error) {
 		all.InFlight = append(all.InFlight, c.describe())
 	}
 	slices.SortFunc(all.InFlight, func(a, b stats.Call) int { return cmp.Compare(b.Age, a.Age) })
-	return all, nil
+	return all
 }
 
 // describe is what one call does now. The server's lock is held.

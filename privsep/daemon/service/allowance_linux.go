@@ -1,8 +1,13 @@
 package service
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"time"
+
+	"github.com/privhelper/privhelper/privsep/daemon"
 )
 
 // unlimited is a grant for all calls to come.
@@ -12,6 +17,7 @@ const unlimited = math.MaxUint32
 // one user's connections have one limit together.
 type allowance struct {
 	control *control
+	helper  *daemon.Ready
 	left    uint32 // the gate's alone
 	uid     uint32
 	granted chan uint32
@@ -44,7 +50,7 @@ func (a *allowance) gate() error {
 func (a *allowance) listen() {
 	defer close(a.end)
 	for draining := false; ; {
-		m, err := a.control.receive(false)
+		m, err := a.control.receive(true)
 		switch {
 		case err != nil:
 			return
@@ -53,6 +59,19 @@ func (a *allowance) listen() {
 		case m.kind == drain && !draining:
 			draining = true
 			close(a.drain)
+		case m.kind == reopen:
+			a.helper.Reopen()
+		case m.kind == tell && m.file != nil:
+			go a.tell(m.file)
 		}
+	}
+}
+
+// tell writes what the helper has done. The master reads it at once, or gave up.
+func (a *allowance) tell(to *os.File) {
+	defer to.Close()
+	if s, serves := a.helper.Stats(); serves {
+		_ = to.SetWriteDeadline(time.Now().Add(tellTime))
+		_ = json.NewEncoder(to).Encode(s)
 	}
 }

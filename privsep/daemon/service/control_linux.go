@@ -20,6 +20,8 @@ const (
 	wantCalls kind = 'W' // to the master: may it make more?
 	grant     kind = 'G' // to the worker: so many; none is too
 	drain     kind = 'D' // to the worker: no more calls
+	reopen    kind = 'O' // to the worker: its audit log has another name
+	tell      kind = 'T' // to the worker: it writes its Stats into the file, a pipe, as JSON
 )
 
 // message is one datagram on the socket between master and worker: five bytes, maxText more at most, and at most one file.

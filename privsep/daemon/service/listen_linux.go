@@ -29,6 +29,12 @@ func listen(path string) (listener, error) {
 	if path == "" {
 		return inherited()
 	}
+	// Everybody may connect, and is judged by what the kernel says of him: a mode knows one group, and cannot say why not.
+	return listenAt(path, 0o666)
+}
+
+// listenAt makes a socket of that mode.
+func listenAt(path string, mode uint32) (listener, error) {
 	dir, err := runtimeFolder(path)
 	if err != nil {
 		return listener{}, err
@@ -39,7 +45,7 @@ func listen(path string) (listener, error) {
 		return listener{}, os.NewSyscallError("socket", err)
 	}
 	l := listener{file: os.NewFile(uintptr(fd), path), path: path}
-	if err := bind(fd, dir, filepath.Base(path)); err != nil {
+	if err := bind(fd, dir, filepath.Base(path), mode); err != nil {
 		dir.Close()
 		l.file.Close()
 		return listener{}, fmt.Errorf("listen at %s: %w", path, err)
@@ -70,7 +76,7 @@ func runtimeFolder(path string) (*os.File, error) {
 
 // bind puts the socket into the folder that was judged and listens. A socket that is there and that nobody listens to is
 // of a service that was killed, and goes; the folder's lock keeps two that start at one time from removing each other's.
-func bind(fd int, dir *os.File, name string) error {
+func bind(fd int, dir *os.File, name string, mode uint32) error {
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
 		return os.NewSyscallError("flock", err)
 	}
@@ -100,8 +106,7 @@ func bind(fd int, dir *os.File, name string) error {
 	if err := unix.Bind(fd, at); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
-	// Everybody may connect, and is judged by what the kernel says of him: a mode knows one group, and cannot say why not.
-	if err := unix.Fchmodat(int(dir.Fd()), name, 0o666, 0); err != nil {
+	if err := unix.Fchmodat(int(dir.Fd()), name, mode, 0); err != nil {
 		return os.NewSyscallError("chmod", err)
 	}
 	return os.NewSyscallError("listen", unix.Listen(fd, backlog))

@@ -58,6 +58,13 @@ func serve(o Options) error {
 		l.remove()
 		return err
 	}
+	ctl, err := listenAt(ControlPath(l.path), 0o600)
+	if err != nil {
+		l.remove()
+		return err
+	}
+	defer ctl.remove()
+	go m.answer(ctl)
 	go m.accept(l)
 	tell.tell("READY=1")
 	m.attend(l, tell, signals)
@@ -94,6 +101,7 @@ func (m *master) attend(l listener, tell notifier, signals <-chan os.Signal) {
 			switch {
 			case s == unix.SIGHUP && !m.stopping():
 				tell.reloading()
+				m.reopen()
 				m.reload()
 				tell.tell("READY=1")
 			case s == unix.SIGHUP:

@@ -24,6 +24,7 @@ type master struct {
 	setup     Setup
 	snapshot  *os.File
 	term      int // counts reloads: workers of an earlier one take no new client
+	logs      int // counts how often audit logs were to be opened anew
 	ready     []*worker
 	serving   map[*worker]struct{}
 	starting  int
@@ -68,6 +69,9 @@ func (m *master) first() error {
 
 // adopt counts a worker that is ready. The lock is held.
 func (m *master) adopt(w *worker) {
+	if w.logs != m.logs { // it opened its log before, or meanwhile
+		_ = w.control.send(message{kind: reopen})
+	}
 	m.processes++
 	m.ready = append(m.ready, w)
 	go m.follow(w)
@@ -235,6 +239,20 @@ func (m *master) follow(w *worker) {
 	m.finish()
 }
 
+// reopen has every worker open its audit log anew: those too that wait for a client or are being started, who go on where a reload
+// fails.
+func (m *master) reopen() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.logs++
+	for w := range m.serving {
+		_ = w.control.send(message{kind: reopen}) // one that has ended has no log
+	}
+	for _, w := range m.ready {
+		_ = w.control.send(message{kind: reopen})
+	}
+}
+
 // reload reads the configuration again. It holds when a worker has become ready under it; until then, and where it is bad,
 // everything stays as it was. Connections end under the policy under which they began.
 func (m *master) reload() {
@@ -319,9 +337,13 @@ func (m *master) finish() {
 // start starts a worker under the setup that holds.
 func (m *master) start() (*worker, error) {
 	m.mu.Lock()
-	snapshot := m.snapshot
+	snapshot, logs := m.snapshot, m.logs
 	m.mu.Unlock()
-	return startWorker(snapshot)
+	w, err := startWorker(snapshot)
+	if err == nil {
+		w.logs = logs
+	}
+	return w, err
 }
 
 // complain writes to standard error, which is the journal's or the administrator's.

@@ -72,6 +72,10 @@ func wait(helper *daemon.Ready, c *control) (served bool, err error) {
 		return false, fmt.Errorf("worker: %w", err)
 	}
 	m, err := c.receive(true)
+	for err == nil && m.kind == reopen {
+		helper.Reopen()
+		m, err = c.receive(true)
+	}
 	if err == io.EOF {
 		return false, nil // nobody came
 	}
@@ -87,7 +91,7 @@ func wait(helper *daemon.Ready, c *control) (served bool, err error) {
 	if err := errors.Join(err, perr); err != nil {
 		return false, err
 	}
-	a := &allowance{control: c, left: m.n, uid: p.UID, granted: make(chan uint32), end: make(chan struct{}), drain: make(chan struct{})}
+	a := &allowance{control: c, helper: helper, left: m.n, uid: p.UID, granted: make(chan uint32), end: make(chan struct{}), drain: make(chan struct{})}
 	go a.listen()
 	return true, helper.Serve(m.file, p.Peer, daemon.Service{Groups: p.groups, CommandLine: m.text, Gate: a.gate, Drain: a.drain, End: a.end})
 }

@@ -13,6 +13,7 @@ import (
 type worker struct {
 	control *control
 	process *os.Process
+	logs    int         // the master's count when it was started
 	client  *connection // nil: it waits for one; guarded by the master's lock
 }
 
