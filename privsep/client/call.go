@@ -11,7 +11,8 @@ import (
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// pending is a call without an answer.
+// pending is a call without an answer. Calls that start no command use it again: nobody but its caller knows it once it
+// has its answer.
 type pending struct {
 	session    *session
 	id         uint64
@@ -23,9 +24,26 @@ type pending struct {
 }
 
 type answer struct {
-	data  []byte
-	files []*os.File
-	err   error
+	data    []byte
+	files   []*os.File
+	failure *privsep.CallError // nil: it succeeded
+}
+
+// result is the answer as Do returns it.
+func (a answer) result() (privsep.Answer, *privsep.CallError) {
+	return privsep.Answer{Data: a.data, Files: a.files}, a.failure
+}
+
+// begin marks a call's command as started, and returns the call; nil where there is none that could have started one.
+func (s *session) begin(id uint64) *pending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.calls[id]
+	if p == nil || p.begun {
+		return nil
+	}
+	p.begun = true
+	return p
 }
 
 // deliver gives an answer to its call, and closes its files where nobody waits any more.
@@ -35,12 +53,18 @@ func (s *session) deliver(id uint64, a answer) error {
 	delete(s.calls, id)
 	wanted := p != nil && !p.given
 	if wanted {
+		if a.failure != nil {
+			a.failure.Entrypoint = p.entrypoint
+		}
 		p.answer <- a // under the lock: who gives up looks here after it has said so
 	}
 	s.mu.Unlock()
 	if p == nil {
 		closeAll(a.files)
-		return unknownCall(wire.Return{})
+		if a.failure != nil {
+			return unknownCall(wire.TypeError)
+		}
+		return unknownCall(wire.TypeReturn)
 	}
 	if !wanted {
 		closeAll(a.files)
@@ -48,9 +72,23 @@ func (s *session) deliver(id uint64, a answer) error {
 	return nil
 }
 
+// underWay is the entrypoint of a call without an answer; "" where there is none.
+func (s *session) underWay(id uint64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.calls[id]; p != nil {
+		return p.entrypoint
+	}
+	return ""
+}
+
 // call sends one request and waits for its answer, or for the end of ctx and a moment more.
-func (s *session) call(ctx context.Context, r privsep.Request, started func(*pending, wire.Started), wait time.Duration) (privsep.Answer, error) {
-	p := &pending{session: s, entrypoint: r.Entrypoint, started: started, answer: make(chan answer, 1)}
+func (s *session) call(ctx context.Context, r privsep.Request, started func(*pending, wire.Started), wait time.Duration) (privsep.Answer, *privsep.CallError) {
+	p, _ := s.answered.Get().(*pending)
+	if p == nil {
+		p = &pending{session: s, answer: make(chan answer, 1)}
+	}
+	p.entrypoint, p.started, p.begun = r.Entrypoint, started, false
 	m := wire.Call{Entrypoint: r.Entrypoint, Args: r.Args, Token: r.Token}
 	if deadline, ok := ctx.Deadline(); ok {
 		m.Timeout = max(time.Until(deadline), 1)
@@ -81,20 +119,23 @@ func (s *session) call(ctx context.Context, r privsep.Request, started func(*pen
 	}
 	select {
 	case a := <-p.answer:
-		return privsep.Answer{Data: a.data, Files: a.files}, a.err
+		if started == nil {
+			s.answered.Put(p)
+		}
+		return a.result()
 	case <-ctx.Done():
 		return p.abandon(ctx, wait)
 	}
 }
 
 // abandon cancels a call whose context has ended and gives the helper a moment to answer.
-func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answer, error) {
+func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answer, *privsep.CallError) {
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	_, _ = p.session.conn.Send(limit, wire.Cancel{ID: p.id}, nil)
 	select {
 	case a := <-p.answer:
-		return privsep.Answer{Data: a.data, Files: a.files}, causedBy(ctx, a.err)
+		return a.causedBy(ctx).result()
 	case <-limit.Done():
 	}
 	p.session.mu.Lock()
@@ -102,7 +143,7 @@ func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answ
 	p.session.mu.Unlock()
 	select {
 	case a := <-p.answer: // it came in between
-		return privsep.Answer{Data: a.data, Files: a.files}, causedBy(ctx, a.err)
+		return a.causedBy(ctx).result()
 	default:
 	}
 	e := privsep.ErrorFrom(p.entrypoint, ctx.Err())
@@ -113,12 +154,11 @@ func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answ
 
 // causedBy makes of the helper's "cancelled" what ctx ended with: our CANCEL may be there before the helper's own clock
 // has reached the deadline.
-func causedBy(ctx context.Context, err error) error {
-	var e *privsep.CallError
-	if errors.As(err, &e) && e.Code == privsep.CodeCancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		e.Code, e.Message = privsep.CodeDeadline, "the deadline has passed"
+func (a answer) causedBy(ctx context.Context) answer {
+	if a.failure != nil && a.failure.Code == privsep.CodeCancelled && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		a.failure.Code, a.failure.Message = privsep.CodeDeadline, "the deadline has passed"
 	}
-	return err
+	return a
 }
 
 // signal sends a signal to the call's command.

@@ -229,19 +229,21 @@ func (c *Client) do(ctx context.Context, r privsep.Request, started func(*pendin
 		if err != nil {
 			return privsep.Answer{}, notSent(r.Entrypoint, err)
 		}
-		answer, err := s.call(ctx, r, started, c.cfg.CancelWait)
+		answer, failure := s.call(ctx, r, started, c.cfg.CancelWait)
 		// A helper that died unnoticed between two calls: nothing of this one has left, and a new helper takes it.
-		var e *privsep.CallError
-		if again && errors.As(err, &e) && e.Outcome == privsep.NotSent && e.Code == privsep.CodeLost {
-			s.end(err)
+		if again && failure != nil && failure.Outcome == privsep.NotSent && failure.Code == privsep.CodeLost {
+			s.end(failure)
 			continue
 		}
-		return answer, err
+		if failure != nil {
+			return privsep.Answer{}, failure
+		}
+		return answer, nil
 	}
 }
 
 // notSent is the error of a call that the helper never saw.
-func notSent(entrypoint string, err error) error {
+func notSent(entrypoint string, err error) *privsep.CallError {
 	e := privsep.ErrorFrom(entrypoint, err)
 	if code, ok := err.(privsep.Code); ok {
 		e.Code = code

@@ -20,8 +20,8 @@ func (s *session) record(m wire.Log) slog.Record {
 		}
 		r.AddAttrs(at)
 	}
-	if p := s.find(m.Call); p != nil {
-		r.AddAttrs(slog.String("entrypoint", p.entrypoint))
+	if name := s.underWay(m.Call); name != "" {
+		r.AddAttrs(slog.String("entrypoint", name))
 	}
 	if m.Dropped > 0 {
 		r.AddAttrs(slog.Uint64("dropped_before", m.Dropped))

@@ -26,7 +26,7 @@ var (
 	crash  = privsep.NewEntrypoint[privsep.Void, privsep.Void](net, "crash")
 	echo   = privsep.NewEntrypoint[privsep.File, privsep.File](net, "echo")
 	note   = privsep.NewEntrypoint[noteArgs, privsep.Void](net, "note")
-	usage  = privsep.NewEntrypoint[privsep.Void, usageReply](net, "usage")
+	usage  = privsep.NewEntrypoint[bool, usageReply](net, "usage")
 	wait   = privsep.NewEntrypoint[noteArgs, privsep.Void](net, "wait")
 	absent = privsep.NewContext("absent")
 	_      = privsep.NewEntrypoint[privsep.Void, int](absent, "missing")
@@ -110,7 +110,7 @@ func handle(d *daemon.Daemon) {
 		_, err := fmt.Fprintln(n.File.File, n.Line)
 		return privsep.Void{}, err
 	})
-	daemon.Handle(d, usage, func(context.Context, privsep.Void) (usageReply, error) { return measure() })
+	daemon.Handle(d, usage, func(_ context.Context, collect bool) (usageReply, error) { return measure(collect) })
 }
 
 // noteArgs ask for a line at the end of a file.

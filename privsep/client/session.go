@@ -22,6 +22,8 @@ type session struct {
 	began   time.Time
 	ended   time.Time // zero: it lives
 
+	answered sync.Pool // of *pending, for the next calls
+
 	mu     sync.Mutex
 	calls  map[uint64]*pending
 	lastID uint64
@@ -126,11 +128,11 @@ func (s *session) end(cause error) {
 	s.conn.Shutdown()
 	s.conn.Close()
 	for _, p := range calls {
-		p.answer <- answer{err: s.lost(p.entrypoint, cause)}
+		p.answer <- answer{failure: lost(p.entrypoint, cause)}
 	}
 }
 
-func (s *session) lost(entrypoint string, cause error) error {
+func lost(entrypoint string, cause error) *privsep.CallError {
 	text := "the root helper is gone"
 	if cause != nil && !errors.Is(cause, io.EOF) {
 		text += ": " + cause.Error()
@@ -157,18 +159,13 @@ func (s *session) dispatch(m wire.Message, files []*os.File) error {
 	case wire.Return:
 		return s.deliver(m.ID, answer{data: m.Reply, files: files})
 	case wire.Error:
-		p := s.find(m.ID)
-		if p == nil {
-			return unknownCall(m)
-		}
-		return s.deliver(m.ID, answer{err: &privsep.CallError{Entrypoint: p.entrypoint, Code: m.Code, Errno: m.Errno,
-			Message: m.Message, Outcome: privsep.Answered}})
+		return s.deliver(m.ID, answer{failure: &privsep.CallError{Code: m.Code, Errno: m.Errno, Message: m.Message,
+			Outcome: privsep.Answered}})
 	case wire.Started:
-		p := s.find(m.ID)
-		if p == nil || p.begun {
-			return unknownCall(m)
+		p := s.begin(m.ID)
+		if p == nil {
+			return unknownCall(wire.TypeStarted)
 		}
-		p.begun = true
 		if p.started != nil {
 			p.started(p, m)
 		}
@@ -181,14 +178,8 @@ func (s *session) dispatch(m wire.Message, files []*os.File) error {
 	return nil
 }
 
-func (s *session) find(id uint64) *pending {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls[id]
-}
-
-func unknownCall(m wire.Message) error {
-	return &wire.ProtocolError{From: wire.FromHelper, Cause: m.Type().String() + " for a call that was not made or is answered"}
+func unknownCall(t wire.Type) error {
+	return &wire.ProtocolError{From: wire.FromHelper, Cause: t.String() + " for a call that was not made or is answered"}
 }
 
 func closeAll(files []*os.File) {

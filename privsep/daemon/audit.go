@@ -101,7 +101,7 @@ func outcome(code privsep.Code) string {
 
 // begin opens a line as package audit does for a command.
 func (a *auditor) begin(key, result string) *pyjson.Object {
-	o := &pyjson.Object{}
+	o := &pyjson.Object{Buf: make([]byte, 0, 384)} // a line of a call, and who called
 	o.String("time", time.Now().UTC().Format(time.RFC3339Nano))
 	o.String(key, result)
 	o.Int("client_uid", int64(a.peer.UID))

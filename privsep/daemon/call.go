@@ -25,7 +25,6 @@ type call struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	settled func() bool // from now on nobody answers in the handler's place
-	signals chan syscall.Signal
 
 	beganAt atomic.Int64         // when its handler was called, in nanoseconds since the server began; 0: it was not
 	work    atomic.Pointer[work] // what its handler said of its command; nil: nothing
@@ -41,9 +40,10 @@ type call struct {
 	timer      *time.Timer  // when its handler has been given time enough after its context ended
 	code       privsep.Code // how it is answered without its handler
 	load       load
-	holders    int  // its handler or its place in the queue; its answer, where that is not the handler's
-	stuck      bool // answered without its handler, which has not returned
-	released   bool // its handler has returned
+	signals    chan syscall.Signal // nil: nobody has asked for one
+	holders    int                 // its handler or its place in the queue; its answer, where that is not the handler's
+	stuck      bool                // answered without its handler, which has not returned
+	released   bool                // its handler has returned
 }
 
 type callKey struct{}
@@ -130,9 +130,20 @@ func Started(ctx context.Context, pid int, rule string) {
 // Signals returns the signals that the client sends to the call's command; nil where there is no client.
 func Signals(ctx context.Context) <-chan syscall.Signal {
 	if c := callOf(ctx); c != nil {
-		return c.signals
+		c.server.mu.Lock()
+		defer c.server.mu.Unlock()
+		return c.signalled()
 	}
 	return nil
+}
+
+// signalled is where the client's signals wait for the handler: made when the first of the two comes, since few handlers
+// have a command. The server's lock is held.
+func (c *call) signalled() chan syscall.Signal {
+	if c.signals == nil {
+		c.signals = make(chan syscall.Signal, 32)
+	}
+	return c.signals
 }
 
 // Caller returns a Caller by which a handler calls another handler of the same helper: in place, on its own goroutine
@@ -162,7 +173,10 @@ func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, err
 		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeBadArguments, Outcome: privsep.NotSent, Message: err.Error()}
 	}
 	// A call of its own for the files that it may detach; for the client it is the one that it made.
-	inner := &call{server: p.of.server, id: p.of.id, handler: h, signals: p.of.signals, files: slices.Clone(files)}
+	inner := &call{server: p.of.server, id: p.of.id, handler: h, files: slices.Clone(files)}
+	p.of.server.mu.Lock()
+	inner.signals = p.of.signalled()
+	p.of.server.mu.Unlock()
 	defer inner.closeFiles()
 	reply, out, err := h.Run(context.WithValue(ctx, callKey{}, inner), r.Args, files)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/privhelper/privhelper/privsep"
@@ -23,7 +22,6 @@ func (s *server) begin(c *call) {
 		c.ctx, c.cancel = context.WithDeadline(ctx, c.deadline)
 	}
 	c.settled = context.AfterFunc(c.ctx, func() { s.overdue(c) })
-	c.signals = make(chan syscall.Signal, 32)
 	s.running[c] = struct{}{}
 	s.group.Add(1)
 	go s.run(c)

@@ -152,12 +152,12 @@ func (s *server) signal(m wire.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.calls[m.ID]
-	if c == nil || m.Signal == 0 {
+	if c == nil || c.list == &s.waiting || m.Signal == 0 {
 		return
 	}
 	select {
-	case c.signals <- m.Signal:
-	default: // it has not begun, or these are more than the handler takes: signals merge, as the kernel's do
+	case c.signalled() <- m.Signal:
+	default: // these are more than the handler takes: signals merge, as the kernel's do
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 
 // fields reads a body's elements one by one and keeps the first error, so that a message reads as its list of fields.
 type fields struct {
-	r   strict.Reader
-	err error
+	r     strict.Reader
+	count int // the elements that the message's array says it has
+	err   error
 }
 
 func take[T any](f *fields, read func() (T, error)) (v T) {
@@ -27,6 +28,7 @@ func take[T any](f *fields, read func() (T, error)) (v T) {
 func (f *fields) uint(max uint64) uint64 {
 	return take(f, func() (uint64, error) { return f.r.Uint(max) })
 }
+func (f *fields) id() uint64 { return f.uint(math.MaxUint64) }
 func (f *fields) int() int64 { return take(f, f.r.Int) }
 func (f *fields) int32() int32 { // slog.Level is as wide as the machine's int
 	n := f.int()
@@ -64,58 +66,90 @@ func (f *fields) exactly(n int) {
 	}
 }
 
-// parse reads the payload of one frame. Parts of it, a call's arguments and a reply, are parts of data. How many values
-// these hold is for the entrypoint's plan to refuse, as the failure of one call; here it would end them all.
-func parse(data []byte, from Side) (m Message, files int, err error) {
-	f := &fields{r: *strict.NewReader(data).Within(strict.Limits{Elements: len(data)})}
-	count := f.array(32)
-	t := Type(f.uint(math.MaxUint8))
+// open reads the beginning of a payload. How many values a call's arguments or a reply hold is for the entrypoint's plan
+// to refuse, as the failure of one call; here it would end them all.
+func open(data []byte, from Side) (f fields, t Type, files int, err error) {
+	f.r = *strict.NewReader(data).Within(strict.Limits{Elements: len(data)})
+	f.count = f.array(32)
+	t = Type(f.uint(math.MaxUint8))
 	files = int(f.uint(MaxFiles))
 	if f.err != nil {
-		return nil, 0, protocolError(from, "%v", f.err)
+		return f, t, 0, protocolError(from, "%v", f.err)
 	}
 	allowed, withFiles := from.may(t)
 	if !allowed {
-		return nil, 0, protocolError(from, "it may not send %s", t)
+		return f, t, 0, protocolError(from, "it may not send %s", t)
 	}
 	if files > 0 && !withFiles {
-		return nil, 0, protocolError(from, "%s with descriptors", t)
+		return f, t, 0, protocolError(from, "%s with descriptors", t)
 	}
-	want := 0
-	switch t {
-	case TypeHello:
-		want, m = 15, readHello(f)
-	case TypePing:
-		want, m = 1, Ping{ID: f.uint(math.MaxUint64)}
-	case TypePong:
-		want, m = 1, Pong{ID: f.uint(math.MaxUint64)}
-	case TypeCall:
-		want, m = 5, Call{ID: f.uint(math.MaxUint64), Entrypoint: f.text(maxName),
-			Timeout: time.Duration(f.uint(math.MaxInt64)), Token: int64(f.uint(math.MaxInt64)), Args: f.value()}
-	case TypeReturn:
-		want, m = 2, Return{ID: f.uint(math.MaxUint64), Reply: f.value()}
-	case TypeError:
-		want, m = 4, Error{ID: f.uint(math.MaxUint64), Code: privsep.Code(f.text(maxName)),
-			Errno: syscall.Errno(f.uint(math.MaxInt32)), Message: f.text(maxText)}
-	case TypeLog:
-		want, m = 6, readLog(f)
-	case TypeCancel:
-		want, m = 1, Cancel{ID: f.uint(math.MaxUint64)}
-	case TypeStarted:
-		want, m = 3, Started{ID: f.uint(math.MaxUint64), PID: int(f.uint(math.MaxInt32)), Rule: f.text(maxText)}
-	case TypeSignal:
-		want, m = 2, Signal{ID: f.uint(math.MaxUint64), Signal: syscall.Signal(f.uint(64))}
-	}
+	return f, t, files, nil
+}
+
+// close says whether the payload was what its type wants, and no more.
+func (f *fields) close(t Type, from Side) error {
 	if f.err == nil {
 		f.err = f.r.End()
 	}
-	switch {
-	case f.err != nil:
-		return nil, 0, protocolError(from, "%s: %v", t, f.err)
-	case count != 2+want:
-		return nil, 0, protocolError(from, "%s of %d elements, %d belong here", t, count, 2+want)
+	if f.err != nil {
+		return protocolError(from, "%s: %v", t, f.err)
+	}
+	if want := 2 + elements[t]; f.count != want {
+		return protocolError(from, "%s of %d elements, %d belong here", t, f.count, want)
+	}
+	return nil
+}
+
+// parse reads the payload of one frame. Parts of it, a call's arguments and a reply, are parts of data.
+func parse(data []byte, from Side) (m Message, files int, err error) {
+	f, t, files, err := open(data, from)
+	if err != nil {
+		return nil, 0, err
+	}
+	switch t {
+	case TypeHello:
+		m = readHello(&f)
+	case TypePing:
+		m = Ping{ID: f.id()}
+	case TypePong:
+		m = Pong{ID: f.id()}
+	case TypeCall:
+		m = readCall(&f)
+	case TypeReturn:
+		m = readReturn(&f)
+	case TypeError:
+		m = Error{ID: f.id(), Code: privsep.Code(f.text(maxName)), Errno: syscall.Errno(f.uint(math.MaxInt32)), Message: f.text(maxText)}
+	case TypeLog:
+		m = readLog(&f)
+	case TypeCancel:
+		m = Cancel{ID: f.id()}
+	case TypeStarted:
+		m = Started{ID: f.id(), PID: int(f.uint(math.MaxInt32)), Rule: f.text(maxText)}
+	case TypeSignal:
+		m = Signal{ID: f.id(), Signal: syscall.Signal(f.uint(64))}
+	}
+	if err := f.close(t, from); err != nil {
+		return nil, 0, err
 	}
 	return m, files, nil
+}
+
+// check is parse for who wants no message: of the two that are sent all the time it makes none.
+func check(data []byte, from Side) error {
+	f, t, _, err := open(data, from)
+	if err != nil {
+		return err
+	}
+	switch t {
+	case TypeCall:
+		readCall(&f)
+	case TypeReturn:
+		readReturn(&f)
+	default:
+		_, _, err := parse(data, from)
+		return err
+	}
+	return f.close(t, from)
 }
 
 // oneValue holds the last value of a message, which parse has not seen, against what parse wants of it.
@@ -130,6 +164,13 @@ func oneValue(b []byte, from Side) error {
 	}
 	return nil
 }
+
+func readCall(f *fields) Call {
+	return Call{ID: f.id(), Entrypoint: f.text(maxName), Timeout: time.Duration(f.uint(math.MaxInt64)),
+		Token: int64(f.uint(math.MaxInt64)), Args: f.value()}
+}
+
+func readReturn(f *fields) Return { return Return{ID: f.id(), Reply: f.value()} }
 
 func readHello(f *fields) Hello {
 	m := Hello{Version: f.uint(math.MaxUint32), Context: f.text(maxName), PID: int(f.uint(math.MaxInt32)),

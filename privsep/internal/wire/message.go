@@ -30,6 +30,10 @@ const (
 
 var typeNames = [...]string{"HELLO", "PING", "PONG", "CALL", "RET", "ERR", "LOG", "CANCEL", "STARTED", "SIGNAL"}
 
+// elements is how many values a message has after its type and its number of descriptors.
+var elements = [...]int{TypeHello: 15, TypePing: 1, TypePong: 1, TypeCall: 5, TypeReturn: 2, TypeError: 4, TypeLog: 6,
+	TypeCancel: 1, TypeStarted: 3, TypeSignal: 2}
+
 func (t Type) String() string {
 	if int(t) < len(typeNames) {
 		return typeNames[t]

@@ -116,7 +116,7 @@ type reception struct {
 // pull reports false where there is nothing to receive yet.
 func (r *reception) pull(fd uintptr) bool {
 	for {
-		r.got, r.oob, r.flags, _, r.err = unix.Recvmsg(int(fd), r.to, r.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		r.got, r.oob, r.flags, r.err = recvmsg(int(fd), r.to, r.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		if r.err != unix.EINTR {
 			return r.err != unix.EAGAIN
 		}

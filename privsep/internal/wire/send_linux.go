@@ -86,11 +86,11 @@ func (c *Conn) encode(m Message, files int) (f outgoing, err error) {
 	}
 	if len(last) <= bufferSize {
 		w.Raw(last)
-		_, _, err = parse(w.Buf[4:], us)
+		err = check(w.Buf[4:], us)
 		last = nil
 	} else {
 		if err = oneValue(last, us); err == nil {
-			_, _, err = parse(append(w.Buf[4:], nilValue), us)
+			err = check(append(w.Buf[4:], nilValue), us)
 		}
 	}
 	binary.BigEndian.PutUint32(w.Buf, uint32(size))
