@@ -42,7 +42,15 @@ func (r *running) start() (Stage, error) {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(group.folder.Fd())
 	}
 	attr := &os.ProcAttr{Dir: c.Dir, Env: env, Files: r.streams.child[:], Sys: sys}
-	if stage, err := r.fork(path, attr); err != nil {
+	var birth mark
+	if c.Stop.Scope == ScopeTree {
+		birth = marking.begin()
+	}
+	stage, err := r.fork(path, attr)
+	if c.Stop.Scope == ScopeTree {
+		marking.end()
+	}
+	if err != nil {
 		return stage, err
 	}
 	r.streams.forked()
@@ -53,7 +61,7 @@ func (r *running) start() (Stage, error) {
 	}
 	r.pidfd = &descriptor{fd: fd}
 	if r.reach == nil {
-		r.reach = newReach(c, r.process)
+		r.reach = newReach(c, r.process, birth)
 	}
 	return "", nil
 }
