@@ -30,6 +30,8 @@ type marks struct {
 	forking int  // forks in flight
 	birth   mark // while forking > 0
 	before  unix.Rlimit
+	known   sync.Once // before is
+	unknown error
 }
 
 var marking = &marks{family: 1<<61 | mark(rand.Uint32N(1<<29))<<32}
@@ -49,8 +51,8 @@ func (m *marks) begin() mark {
 		return m.birth
 	}
 	m.birth = m.next()
-	if unix.Prlimit(0, unix.RLIMIT_LOCKS, nil, &m.before) != nil ||
-		unix.Prlimit(0, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: uint64(m.birth), Max: m.before.Max}, nil) != nil {
+	m.known.Do(func() { m.unknown = unix.Prlimit(0, unix.RLIMIT_LOCKS, nil, &m.before) })
+	if m.unknown != nil || unix.Prlimit(0, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: uint64(m.birth), Max: m.before.Max}, nil) != nil {
 		m.birth = 0
 	}
 	return m.birth

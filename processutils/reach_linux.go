@@ -159,14 +159,14 @@ func (m *members) release() (left []int) {
 	if m.birth == 0 {
 		return nil
 	}
-	main, ok := readStat(m.main)
 	for _, pid := range madeSince(m.main, time.Since(m.began)) {
 		found := readMark(pid)
 		if pid == m.main || found == 0 || found != m.mark && found != m.birth {
 			continue
 		}
+		main, ok := readStat(m.main) // here, since most commands leave nothing behind
 		p, alive := readStat(pid)
-		if alive && !p.dead() && ok && p.start >= main.start && (found == m.mark || p.orphan()) {
+		if ok && alive && !p.dead() && p.start >= main.start && (found == m.mark || p.orphan()) {
 			left = append(left, pid)
 		}
 	}
