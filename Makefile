@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: test test-root fuzz lint build
+.PHONY: test test-root fuzz lint build packages test-packages test-install test-policy
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -21,3 +21,18 @@ lint: ## formatting and vet, for each width of integers
 
 build: ## the static binary that ships, in build/
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o build/privhelper ./cmd/privhelper
+
+packages: ## .deb and .rpm of the last commit, in build/packages
+	packaging/build
+
+test-packages: ## as root: what is in the packages, and what they do to a layer over this machine's files
+	PRIVHELPER_TEST_ROOT=must go test -count=1 -tags packages ./packaging
+
+DEBIAN_ROOT ?= $(HOME)/.cache/privhelper/bookworm
+
+test-install: ## as root: the same over a Debian 12 of debootstrap's, which is made once
+	packaging/debian-root $(DEBIAN_ROOT)
+	PRIVHELPER_DEBIAN_ROOT=$(DEBIAN_ROOT) PRIVHELPER_TEST_ROOT=must go test -count=1 -tags packages ./packaging
+
+test-policy: ## as root: the SELinux module compiled, linked with Debian's policy and searched
+	PRIVHELPER_TEST_ROOT=must go test -count=1 -tags selinux ./selinux

@@ -11,8 +11,8 @@ import (
 )
 
 // BenchmarkTrue runs /bin/true by Local and by os/exec in turns, so that what else the machine does meets both alike, and
-// reports the ratio of the medians. Local captures both outputs: the promise of at most 1.05 is held against the os/exec
-// that captures too ("x-captured"); "x-plain" is one that does nothing of the kind.
+// reports the ratio of the medians; the promise is 1.05. Local captures both outputs, which is compared with an os/exec
+// that does nothing of the kind ("x-plain") and with one that captures too ("x-captured").
 func BenchmarkTrue(b *testing.B) {
 	ctx := context.Background()
 	ways := []func(){

@@ -18,21 +18,15 @@ type reach interface {
 	release() []int // once the main process is dead: what was let go
 }
 
-// newReach is for a command that was born with that mark.
-func newReach(c *Cmd, main *os.Process, birth mark) reach {
+func newReach(c *Cmd, main *os.Process) reach {
 	switch c.Stop.Scope {
 	case ScopeProcess:
 		return onlyProcess{main}
 	case ScopeGroup:
 		return &members{main: main.Pid, own: true}
 	}
-	m := &members{main: main.Pid, own: !c.KeepTerminal, tree: true, known: map[identity]bool{}, birth: birth, began: time.Now()}
-	if birth != 0 {
-		m.mark = marking.give(main.Pid)
-	}
 	session, err := unix.Getsid(main.Pid)
-	m.session = err == nil && session == main.Pid
-	return m
+	return &members{main: main.Pid, own: !c.KeepTerminal, session: err == nil && session == main.Pid, tree: true, known: map[identity]bool{}}
 }
 
 // onlyProcess is ScopeProcess.
@@ -52,14 +46,11 @@ type members struct {
 	tree    bool              // descendants too
 	known   map[identity]bool // of the tree: found before; what led to them may be gone
 	last    []int             // for left
-	mark    mark              // of the tree, and of nothing else
-	birth   mark              // of what main forked before it had mark, perhaps
-	began   time.Time
 }
 
 // look returns the living members that can be found from main and from known; with all, those too that have only their
-// group, session or mark in common with it. Of each process of the machine that asks no more than three system calls, and
-// where thousands come and go it is slow all the same. visit is called for each before its children are listed.
+// group or session in common with it. Of each process of the machine that asks no more than two system calls, and where
+// thousands come and go it is slow all the same. visit is called for each before its children are listed.
 func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 	found := map[int]bool{m.main: true}
 	list := []int{m.main}
@@ -69,9 +60,11 @@ func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 			list = append(list, pid)
 		}
 	}
-	if all {
+	if all && m.own {
 		for _, pid := range pids() {
-			if m.has(pid) {
+			if group, err := unix.Getpgid(pid); err == nil && group == m.main {
+				add(pid)
+			} else if session, err := unix.Getsid(pid); m.session && err == nil && session == m.main {
 				add(pid)
 			}
 		}
@@ -108,22 +101,9 @@ func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 	return alive
 }
 
-// has reports whether a process has main's group, session or mark.
-func (m *members) has(pid int) bool {
-	if m.own {
-		if group, err := unix.Getpgid(pid); err == nil && group == m.main {
-			return true
-		}
-		if session, err := unix.Getsid(pid); m.session && err == nil && session == m.main {
-			return true
-		}
-	}
-	return m.mark != 0 && readMark(pid) == m.mark
-}
-
 // ask signals the group in one step, and what is outside of it one by one.
 func (m *members) ask(sig syscall.Signal) {
-	alive := m.look(m.tree, nil)
+	alive := m.look(m.session, nil)
 	if m.own {
 		_ = unix.Kill(-m.main, sig) // it fails where the group is dead already, or another user's
 	}
@@ -153,25 +133,7 @@ func (m *members) others(all bool) (pids []int) {
 	return pids
 }
 
-// release finds the daemons of a tree, and does not touch them. What carries the mark of birth need not be the command's,
-// unless it is younger and nobody else's below this process.
-func (m *members) release() (left []int) {
-	if m.birth == 0 {
-		return nil
-	}
-	for _, pid := range madeSince(m.main, time.Since(m.began)) {
-		found := readMark(pid)
-		if pid == m.main || found == 0 || found != m.mark && found != m.birth {
-			continue
-		}
-		main, ok := readStat(m.main) // here, since most commands leave nothing behind
-		p, alive := readStat(pid)
-		if ok && alive && !p.dead() && p.start >= main.start && (found == m.mark || p.orphan()) {
-			left = append(left, pid)
-		}
-	}
-	return left
-}
+func (m *members) release() []int { return nil }
 
 // kill stops each member before its children are listed, so that no new one appears behind the list, and kills them all
 // then, until two looks find none: a process whose parent ends between the reading of two lists may be in neither. Killing
@@ -184,7 +146,7 @@ func (m *members) kill(until time.Time) {
 			_ = unix.Kill(-m.main, unix.SIGSTOP)
 		}
 		reached := 0
-		found := m.look(m.tree, func(p procStat) {
+		found := m.look(m.session, func(p procStat) {
 			if signalExactly(p.identity, unix.SIGSTOP) {
 				reached++
 			}

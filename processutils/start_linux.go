@@ -42,15 +42,7 @@ func (r *running) start() (Stage, error) {
 		sys.UseCgroupFD, sys.CgroupFD = true, int(group.folder.Fd())
 	}
 	attr := &os.ProcAttr{Dir: c.Dir, Env: env, Files: r.streams.child[:], Sys: sys}
-	var birth mark
-	if c.Stop.Scope == ScopeTree {
-		birth = marking.begin()
-	}
-	stage, err := r.fork(path, attr)
-	if c.Stop.Scope == ScopeTree {
-		marking.end()
-	}
-	if err != nil {
+	if stage, err := r.fork(path, attr); err != nil {
 		return stage, err
 	}
 	r.streams.forked()
@@ -61,7 +53,7 @@ func (r *running) start() (Stage, error) {
 	}
 	r.pidfd = &descriptor{fd: fd}
 	if r.reach == nil {
-		r.reach = newReach(c, r.process, birth)
+		r.reach = newReach(c, r.process)
 	}
 	return "", nil
 }
