@@ -25,7 +25,7 @@ func (q *query) inner(r *Rule, v *Verdict, prefix int) bool {
 		args = append([]string{basename(given[0])}, given[1:]...)
 	}
 	// The inner query collects reasons of its own; its rules are asked once more if the outer one turns out to refuse.
-	sub := query{policy: q.policy, machine: q.machine, explain: q.explain}
+	sub := query{policy: q.policy, machine: q.machine, explain: q.explain, learning: q.learning}
 	var in Verdict
 	if sub.run(args, r, &in); in.Outcome != Match {
 		if q.explain {

@@ -21,6 +21,11 @@ type Config struct {
 	ExecDirs    []string  // where executables without a path are looked for, in this order
 	Semantics   Semantics // ours
 
+	// LearnFile is a policy file of FiltersPath, by its whole path, whose rules are asked only where the rest of the policy
+	// refuses; empty: none. What one of them allows is written down as learned, and refused unless LearnAllow.
+	LearnFile  string // ours
+	LearnAllow bool   // ours
+
 	// Capabilities is the bounding set of every command, by the kernel's names; it counts only if HasCapabilities,
 	// since an empty list means none at all and an absent one leaves commands what the helper was started with.
 	Capabilities    []string
@@ -134,6 +139,9 @@ func ParseConfig(file string, text []byte, own bool) (Config, []Warning, error) 
 			return Config{}, nil, err
 		}
 	}
+	if _, ok := doc.defaults.get("learn"); ok && c.LearnFile == "" {
+		return Config{}, nil, &Error{File: file, Line: c.Lines["learn"], Value: true, Msg: "learn: there is no learn_file: write which policy file it is about"}
+	}
 	if err := c.validate(); err != nil {
 		return Config{}, nil, err
 	}
@@ -147,6 +155,10 @@ func (c *Config) set(it item) (known bool, err error) {
 		c.FiltersPath = strings.Split(it.value, ",")
 	case "exec_dirs":
 		c.ExecDirs = strings.Split(it.value, ",")
+	case "learn_file":
+		c.LearnFile, err = it.value, checkFolder(it.value)
+	case "learn":
+		err = oneOf(it.value, &c.LearnAllow, "refuse", "allow")
 	case "audit_file":
 		if c.AuditFile = it.value; !isAbs(it.value) {
 			err = fmt.Errorf("audit_file: %q is not an absolute path", it.value)

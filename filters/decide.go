@@ -23,7 +23,7 @@ func (p *Policy) Decide(m Machine, r Request) (v Verdict) {
 		args = slices.Concat([]string{"env"}, r.Env, r.Argv)
 	}
 	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir, client: r.Client}
-	if q.either(args, r.Argv, &v); v.Outcome != Match {
+	if q.either(args, r.Argv, &v); v.Outcome != Match && !q.learn(args, r.Argv, &v) {
 		// Only now is anybody interested in reasons: the same walk again, which collects them.
 		q.explain = true
 		if q.either(args, r.Argv, &v); v.Outcome != Match {
@@ -87,6 +87,8 @@ type query struct {
 	explain bool
 	near    []Near
 
+	learning bool // the rules of the learning file count too
+
 	// Of the rule that is being asked:
 	prefix    int // a chain's: the inner command begins here
 	files     []file
@@ -136,7 +138,7 @@ func (q *query) run(args []string, outer *Rule, v *Verdict) {
 			q.strangers(args[0])
 		}
 		hi := len(q.policy.rules)
-		if args[0] == "env" && len(envs) > 0 {
+		if args[0] == "env" && len(envs) > 0 && (q.learning || !q.policy.rules[envs[0]].Learning) {
 			hi, envs = int(envs[0]), envs[1:]
 		}
 		without := q.view(args, lo, hi, outer, v)
@@ -163,6 +165,9 @@ func (q *query) strangers(name string) {
 		c := q.policy.index.find([]string{base}, 0)
 		for i := c.next(); i >= 0 && len(q.near) < maxNear; i = c.next() {
 			r := q.policy.rules[i]
+			if r.Learning {
+				continue
+			}
 			reason := fmt.Sprintf("it is for %s, not for %s", r.Exec, name)
 			q.near = append(q.near, Near{Rule: r, Reason: reason, Told: reason})
 		}
@@ -179,7 +184,7 @@ func (q *query) view(args []string, lo, hi int, outer *Rule, v *Verdict) (missin
 	c := q.policy.index.find(args, lo)
 	for i := c.next(); i >= 0 && i < hi; i = c.next() {
 		r := q.policy.rules[i]
-		if outer != nil && r.chain {
+		if outer != nil && r.chain || r.Learning && !q.learning {
 			continue
 		}
 		q.reason, q.told, q.deviation, q.loose, q.files = "", "", "", q.loose[:0], q.files[:0]

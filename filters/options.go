@@ -74,7 +74,7 @@ func (r *Rule) isFor(c Client) bool {
 func (p *Policy) For(c Client) []*Rule {
 	var rules []*Rule
 	for _, r := range p.rules {
-		if r.isFor(c) {
+		if r.isFor(c) && (!r.Learning || p.learnAllow) {
 			rules = append(rules, r)
 		}
 	}

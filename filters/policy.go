@@ -39,6 +39,9 @@ type Policy struct {
 	envs      []int32            // the EnvFilters
 	leafEnvs  map[string][]int32 // the same by run_as
 	hash      string
+
+	learnFile  string // "" if no rule is learning
+	learnAllow bool
 }
 
 // ParsePolicy reads policy files. In Strict semantics anything that cannot mean what its author thinks refuses the
@@ -52,7 +55,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 	var warnings []Warning
 	b := &builder{semantics: cfg.Semantics, detached: cfg.Detached || cfg.Semantics == Oslo, none: &Section{}, patterns: make(map[string]pattern)}
 	b.warn = func(file string, line int, msg string) { warnings = append(warnings, Warning{file, line, msg}) }
-	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files)}
+	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files), learnFile: cfg.LearnFile, learnAllow: cfg.LearnAllow}
 	for _, dir := range cfg.ExecDirs {
 		if !isAbs(dir) {
 			b.warn(cfg.File, cfg.Lines["exec_dirs"], fmt.Sprintf("exec_dirs: %q is not an absolute path and is left out", dir))
@@ -60,10 +63,17 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 		}
 		p.execDirs = append(p.execDirs, dir)
 	}
-	for _, f := range files {
+	files, learning, err := cfg.learningLast(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, f := range files {
 		rules, err := b.file(f)
 		if err != nil {
 			return nil, nil, err
+		}
+		for _, r := range rules {
+			r.Learning = learning && i == len(files)-1
 		}
 		p.rules = append(p.rules, rules...)
 	}
@@ -175,6 +185,9 @@ func hashOf(cfg *Config, files []Source) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %x %d\n", cfg.Semantics, cfg.sum, len(files))
 	fmt.Fprintf(h, "%q %q %q %t\n", cfg.FiltersPath, cfg.ExecDirs, cfg.Capabilities, cfg.HasCapabilities)
+	if cfg.LearnFile != "" {
+		fmt.Fprintf(h, "%q %t\n", cfg.LearnFile, cfg.LearnAllow)
+	}
 	for _, f := range files {
 		fmt.Fprintf(h, "%q %d\n", f.File, len(f.Text))
 		h.Write(f.Text)

@@ -17,6 +17,9 @@ type Rule struct {
 	// Detached says that what the command leaves behind outlives its client (lifetime = detached).
 	Detached bool
 
+	// Learning says that the rule stands in Config.LearnFile: it counts only where all others refuse.
+	Learning bool
+
 	index   int
 	kind    kind
 	chain   bool      // another command follows, which another rule must allow

@@ -57,6 +57,8 @@ type Verdict struct {
 	Kill  *Kill    // if not nil: nothing is executed, the helper sends this signal
 	Files []File   // arguments that the command gets as open files
 
+	Learned bool // no rule but one of Config.LearnFile allows it; Unauthorized unless Config.LearnAllow
+
 	Unsafe []string // in Oslo: names of the deviations by which Strict would have refused
 	Near   []Near   // of a refusal: which rules came near
 

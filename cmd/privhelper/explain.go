@@ -45,6 +45,9 @@ func quoted(s string) string { return string(pyjson.String(nil, s)) }
 func verdictJSON(v filters.Verdict) []byte {
 	var o pyjson.Object
 	o.String("outcome", v.Outcome.String())
+	if v.Learned {
+		o.Raw("learned", []byte("true"))
+	}
 	if v.Rule != nil {
 		o.String("filter", v.Rule.Name)
 		o.String("class", v.Rule.Class)

@@ -43,6 +43,9 @@ func (p printer) verdict(v filters.Verdict, argv []string, rules []*filters.Rule
 	switch v.Outcome {
 	case filters.Match:
 		fmt.Fprintf(p.out, "%sallowed%s by rule %s (%s), %s:%d\n", p.good, p.end, v.Rule.Name, v.Rule.Class, v.Rule.File, v.Rule.Line)
+		if v.Learned {
+			fmt.Fprintf(p.out, "  %slearning%s: no rule outside of the learning file allows it (learn = allow)\n", p.bad, p.end)
+		}
 		p.runs(v)
 		return
 	case filters.NotExecutable:

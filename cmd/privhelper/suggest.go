@@ -86,7 +86,7 @@ func (c *checked) broad(lines []suggest.Line) (kept []suggest.Line, narrow int) 
 	}
 	for _, l := range lines {
 		v := c.loaded.Policy.Decide(c.loaded.Machine, filters.Request{Argv: l.Argv, Env: l.Env, Dir: l.Dir, Client: c.loaded.Client(l.UID, nil)})
-		allowed := v.Outcome == filters.Match && !weak[fmt.Sprintf("%s:%d", v.Rule.File, v.Rule.Line)]
+		allowed := v.Outcome == filters.Match && !v.Learned && !weak[fmt.Sprintf("%s:%d", v.Rule.File, v.Rule.Line)]
 		_ = v.Close()
 		if allowed {
 			narrow++

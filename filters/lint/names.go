@@ -39,6 +39,8 @@ const (
 	UID0OwnsFiles Name = "uid0-owns-files"
 	// RootCapability: a capability of the rule is as good as being root.
 	RootCapability Name = "root-capability"
+	// Learning: a policy file's rules count only where all others refuse, and what they allow is to be written down.
+	Learning Name = "learning"
 	// NoCapabilities: the configuration has no capabilities.
 	NoCapabilities Name = "no-capabilities"
 	// Nsswitch: clients names users or groups, and this machine has some that are in no file.

@@ -15,6 +15,13 @@ func (c *checker) config() {
 		add("capabilities", Note, NoCapabilities, "capabilities = CAP_NET_ADMIN, or what the commands need",
 			"no capabilities option: commands that run as root keep every capability that the helper was started with")
 	}
+	switch {
+	case c.Config.LearnAllow:
+		add("learn", Warning, Learning, "learn = refuse, or remove learn_file: what the service needs, privhelper suggest writes",
+			"learn = allow: whatever "+c.Config.LearnFile+" allows runs, though no other rule allows it: for a while, and never where the service serves strangers")
+	case c.Config.LearnFile != "":
+		add("learn_file", Note, Learning, "", "the rules of "+c.Config.LearnFile+" allow nothing: what they would is refused, and logged as learned")
+	}
 	if c.Config.Semantics == filters.Oslo {
 		add("semantics", Warning, Name(filters.BuiltinPrivsepHelper), "semantics = strict",
 			"semantics = oslo: privsep-helper may be run with any arguments, which is root by a configuration file of the caller's")

@@ -69,6 +69,9 @@ func parse(text []byte) (Line, error) {
 			l.File = r.String()
 		case "run_as":
 			l.RunAs = r.String()
+		case "learned":
+			l.Learned = true
+			r.Skip()
 		case "argv_count", "env_count":
 			cut = true
 			r.Skip()

@@ -28,6 +28,7 @@ type Line struct {
 	Dir     string
 	UID     uint32 // of the client
 	Allowed bool
+	Learned bool   // by the learning file alone, whether it ran or not
 	Rule    string // that allowed it
 	File    string // where that stands
 	RunAs   string // of that rule
@@ -79,7 +80,7 @@ func Propose(lines []Line, opt Options) Proposal {
 		if len(l.Argv) == 0 {
 			continue
 		}
-		if !l.Allowed {
+		if !l.Allowed && !l.Learned {
 			l.RunAs = opt.RunAs
 		}
 		if reason := hopeless(l); reason != "" {

@@ -17,6 +17,25 @@ import (
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 )
 
+// TestLearned: what only the learning file allows has its mark and that file's rule, whether it runs or not.
+func TestLearned(t *testing.T) {
+	ran := match("ip", "addr")
+	ran.Verdict.Learned = true
+	refused := audit.Entry{Request: ran.Request, Verdict: filters.Verdict{Learned: true, Near: []filters.Near{{Rule: rule, Reason: "why"}}}}
+	for _, test := range []struct {
+		entry audit.Entry
+		want  string
+	}{{ran, `"decision": "match",`}, {refused, `"decision": "unauthorized",`}} {
+		var out strings.Builder
+		audit.New(&out).Decision(test.entry)
+		for _, want := range []string{test.want, `"learned": true, "rule": "ip", "file": "/etc/privhelper/net.filters", "line": 7, "run_as": `} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %s in %s", want, out.String())
+			}
+		}
+	}
+}
+
 var rule = &filters.Rule{Name: "ip", File: "/etc/privhelper/net.filters", Line: 7}
 
 func match(argv ...string) audit.Entry {

@@ -51,11 +51,18 @@ func (e Entry) line(key, result string, now time.Time, end *End) []byte {
 	if e.Request.Dir != "" {
 		o.text("dir", e.Request.Dir)
 	}
-	if v.Rule != nil {
-		o.text("rule", v.Rule.Name)
-		o.text("file", v.Rule.File)
-		o.Int("line", int64(v.Rule.Line))
-		o.text("run_as", v.RunAs)
+	rule, runAs := v.Rule, v.RunAs
+	if v.Learned {
+		o.Raw("learned", []byte("true"))
+		if rule == nil { // and refused
+			rule, runAs = v.Near[0].Rule, v.Near[0].Rule.RunAs
+		}
+	}
+	if rule != nil {
+		o.text("rule", rule.Name)
+		o.text("file", rule.File)
+		o.Int("line", int64(rule.Line))
+		o.text("run_as", runAs)
 	}
 	if v.Outcome == filters.Match {
 		o.list("command", v.Command(), values.Args, maxCommand)
