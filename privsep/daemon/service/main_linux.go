@@ -108,10 +108,10 @@ func (m *master) attend(l listener, tell notifier, signals <-chan os.Signal) {
 			case m.stopping():
 				m.end()
 			default:
-				tell.tell("STOPPING=1")
 				m.stop()
 				l.remove()
 				l.file.Close() // ends accept; what systemd holds of it stays, with those that have not been accepted
+				tell.tell("STOPPING=1") // from here on nobody is served who was not
 			}
 		}
 	}
