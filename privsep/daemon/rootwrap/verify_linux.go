@@ -40,7 +40,9 @@ func (c *Commands) verify() error {
 		}
 		bare[r.RunAs] = bare[r.RunAs] || len(r.Section.Items) == 0
 		like := *r
-		like.Section.SHA256 = nil // it is of another program
+		section := *r.Section // the policy keeps its own
+		section.SHA256 = nil  // it is of another program
+		like.Section = &section
 		p, err := c.prepare.Prepare(filters.Verdict{Outcome: filters.Match, Rule: &like, RunAs: r.RunAs, Path: path, Argv: []string{path}})
 		if err == nil {
 			s := sample{p.thread, p.Capabilities, p.Account.UID == 0, len(p.Command.Limits) > 0, p.Command.NewNetwork}
