@@ -39,6 +39,8 @@ type Config struct {
 	LockPath       string
 	LockPathShared bool
 
+	FencePath string // ours: the folder of the fences that rules name; empty: none may
+
 	AuditFile string // ours: takes a line for every decision; empty: none named
 
 	UseSyslog      bool
@@ -165,6 +167,8 @@ func (c *Config) set(it item) (known bool, err error) {
 		}
 	case "lock_path":
 		c.LockPath, err = it.value, checkFolder(it.value)
+	case "fence_path":
+		c.FencePath, err = it.value, checkFolder(it.value)
 	case "lock_path_shared":
 		c.LockPathShared, err = parseBool(it.value)
 	case "use_syslog":

@@ -51,18 +51,18 @@ func checkFolder(p string) error {
 	return nil
 }
 
-// checkLock accepts what is a file name in every naming of locks.
-func checkLock(name string) error {
+// checkFileName accepts what is a file name in every naming of locks, and of no hidden file. what is named so.
+func checkFileName(what, name string) error {
 	for i, c := range []byte(name) {
 		switch {
 		case '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_':
 		case i > 0 && (c == '-' || c == '.'):
 		default:
-			return fmt.Errorf("lock %q: write letters, digits, _, - and . only, the first no - or .", name)
+			return fmt.Errorf("%s %q: write letters, digits, _, - and . only, the first no - or .", what, name)
 		}
 	}
 	if len(name) > 200 {
-		return fmt.Errorf("lock %.20q… is longer than 200 bytes", name)
+		return fmt.Errorf("%s %.20q… is longer than 200 bytes", what, name)
 	}
 	return nil
 }

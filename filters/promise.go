@@ -37,7 +37,7 @@ func (r *Rule) Fault(key string, why error) error {
 func (r *Rule) contradiction(cfg *Config, key string) string {
 	s := r.Section
 	switch _, kills := r.kind.(*kill); {
-	case kills && key != "clients" && key != "audit":
+	case kills && key != "clients" && key != "audit" && key != "fence":
 		return "a KillFilter starts no command, so that this has no effect"
 	case key == "stdin" && r.Class == "ReadFileFilter":
 		return "the file of a ReadFileFilter is its standard input"
@@ -52,6 +52,10 @@ func (r *Rule) contradiction(cfg *Config, key string) string {
 	case "lock":
 		if cfg.LockPath == "" {
 			return fmt.Sprintf("%s has no lock_path: write the folder of the lock files there", cfg.File)
+		}
+	case "fence":
+		if cfg.FencePath == "" {
+			return fmt.Sprintf("%s has no fence_path: write the folder there in which fences are remembered", cfg.File)
 		}
 	case "network":
 		if s.NoNetwork && r.mayHave(cfg, "CAP_SYS_ADMIN") {

@@ -21,6 +21,7 @@ type Section struct {
 	HasGroups bool
 
 	Locks   []string      // held while the command runs, sorted by name
+	Fence   string        // whose token a request must carry; empty: it must carry none
 	Timeout time.Duration // after which the whole command is ended; 0 is never
 	Clients []string      // local users, @groups and their numbers that may use the rule; none: everybody who may ask
 	SHA256  []byte        // of the executable; empty: not asked
@@ -87,9 +88,16 @@ var sectionKeys = map[string]func(r *Rule, s *Section, value string) error{
 		return err
 	},
 	"lock": func(_ *Rule, s *Section, v string) (err error) {
-		s.Locks, err = list(v, false, checkLock)
+		s.Locks, err = list(v, false, func(l string) error { return checkFileName("lock", l) })
 		slices.Sort(s.Locks)
 		return err
+	},
+	"fence": func(_ *Rule, s *Section, v string) error {
+		s.Fence = v
+		if v == "" {
+			return fmt.Errorf("write the fence's name")
+		}
+		return checkFileName("fence", v)
 	},
 	"timeout": func(_ *Rule, s *Section, v string) (err error) {
 		s.Timeout, err = time.ParseDuration(v)

@@ -29,6 +29,9 @@ func TestSectionErrors(t *testing.T) {
 		{command, "groups = daemon, daemon", "stands twice"},
 		{command, "lock = ../x", "write letters, digits"},
 		{command, "lock = x,", "is empty"},
+		{command, "fence = .x", "write letters, digits"},
+		{command, "fence = x, y", "write letters, digits"},
+		{command, "fence =", "write the fence's name"},
 		{command, "timeout = 0s", "no time above zero"},
 		{command, "timeout = 30", "no time above zero"},
 		{command, "clients =", "is empty"},
@@ -66,12 +69,13 @@ func TestSectionErrors(t *testing.T) {
 	}
 }
 
-var sectionConfig = filters.Config{File: "test.conf", ExecDirs: []string{"/bin"}, HasCapabilities: true, Capabilities: []string{"CAP_NET_ADMIN", "CAP_FOWNER"}, LockPath: "/run/locks"}
+var sectionConfig = filters.Config{File: "test.conf", ExecDirs: []string{"/bin"}, HasCapabilities: true, Capabilities: []string{"CAP_NET_ADMIN", "CAP_FOWNER"}, LockPath: "/run/locks", FencePath: "/var/lib/fences"}
 
 // What a key says is also of what the configuration is without.
 func TestSectionNeedsConfig(t *testing.T) {
 	for section, want := range map[string]string{
 		"lock = x":       "has no lock_path",
+		"fence = x":      "has no fence_path",
 		"network = none": "with CAP_SYS_ADMIN the command could enter another network",
 	} {
 		config := filters.Config{File: "test.conf", ExecDirs: []string{"/bin"}}
@@ -92,6 +96,7 @@ user = nobody
 group = 12
 groups =
 lock = netlink, bridge
+fence = bridge
 timeout = 1m30s
 clients = nova, @admin, 42, @43
 sha256 = ` + strings.Repeat("ab", 32) + `
@@ -114,14 +119,14 @@ lifetime = detached
 	s := *r.Section
 	s.Items, s.SHA256 = nil, nil
 	want := filters.Section{Line: 3, Capabilities: []string{"CAP_NET_ADMIN"}, HasCapabilities: true, Group: "12", HasGroups: true,
-		Locks: []string{"bridge", "netlink"}, Timeout: 90 * time.Second, Clients: []string{"nova", "@admin", "42", "@43"},
+		Locks: []string{"bridge", "netlink"}, Fence: "bridge", Timeout: 90 * time.Second, Clients: []string{"nova", "@admin", "42", "@43"},
 		Env: []filters.EnvItem{{Name: "COLOUR"}, {Name: "SHAPE", Value: "a=b", Fixed: true}}, Cwd: "/srv", Umask: 0o27, HasUmask: true, Nice: -5,
 		Limits: []filters.Limit{{Resource: "nofile", Soft: 10, Hard: filters.Unlimited}}, NoStdin: true, Read: []string{"/srv", "/etc/x"}, Write: []string{"/var/tmp"},
 		NoNetwork: true, NoNewPrivileges: true, FullAudit: true}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("%+v, want %+v", s, want)
 	}
-	if r.RunAs != "nobody" || !r.Detached || len(r.Section.Items) != 19 || len(r.Section.SHA256) != 32 {
+	if r.RunAs != "nobody" || !r.Detached || len(r.Section.Items) != 20 || len(r.Section.SHA256) != 32 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -45,7 +45,7 @@ func keepsTerminal(account host.Account) bool {
 // that it has started along. hidden is a command that must not have the caller's terminal: it gets a session of its own,
 // with a pty in the place of each stream that is a terminal.
 //
-// What the command leaves behind, if its rule has a lock or a timeout, goes when it has ended, unless its rule lets it live
+// What the command leaves behind, if its rule has a lock, a fence or a timeout, goes when it has ended, unless its rule lets it live
 // on (lifetime = detached): the caller waits for nothing more.
 func attend(r *filters.Rule, p *root.Prepared, confined, hidden bool) (spawn.Status, error) {
 	ended := spawn.Status{}
@@ -59,7 +59,7 @@ func attend(r *filters.Rule, p *root.Prepared, confined, hidden bool) (spawn.Sta
 		t.give(c)
 	}
 	c.Outlives = r.Detached
-	whole := len(r.Section.Locks) > 0 || r.Section.Timeout > 0
+	whole := len(r.Section.Locks) > 0 || r.Section.Fence != "" || r.Section.Timeout > 0
 	g, err := spawn.NewGroup(spawn.Options{NoCgroup: !whole, MaxProcesses: -1})
 	if err != nil {
 		t.close()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -53,6 +54,16 @@ func takeLocks(loaded *host.Loaded, r *filters.Rule) (*root.Held, error) {
 		return nil, err
 	}
 	return locks.Take(context.Background(), r.Section.Locks, isAncestor)
+}
+
+// enterFence holds a token against the fence of a rule, and adds that to what is held.
+func enterFence(loaded *host.Loaded, r *filters.Rule, token int64, held *root.Held) error {
+	fences, err := root.OpenFences(loaded, r, nil)
+	if err != nil {
+		return errors.Join(err, held.Release())
+	}
+	defer fences.Close()
+	return held.Enter(context.Background(), fences, r, token)
 }
 
 func isAncestor(pid int) bool {

@@ -41,8 +41,8 @@ func prepare(loaded *host.Loaded, v filters.Verdict) (*root.Prepared, *root.Held
 
 // execute runs what was prepared. This process becomes the command wherever nothing is left to do afterwards: nothing
 // stays behind then, and streams, signals and exit code are the command's own. It stays as the command's parent, and
-// returns how it ended, where there is a terminal that the command must not have, or where its rule has a lock, a timeout
-// or audit = full.
+// returns how it ended, where there is a terminal that the command must not have, or where its rule has a lock, a fence, a
+// timeout or audit = full.
 func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Status, error) {
 	if err := errors.Join(spawn.CloseOnExecFrom3(), lowerNofile(loaded.Config)); err != nil {
 		return spawn.Status{}, err
@@ -90,7 +90,7 @@ func execute(loaded *host.Loaded, r *filters.Rule, p *root.Prepared) (spawn.Stat
 // staysParent reports whether something is left to do when the command has ended, or while it runs.
 func staysParent(r *filters.Rule) bool {
 	s := r.Section
-	return len(s.Locks) > 0 || s.Timeout > 0 || s.FullAudit
+	return len(s.Locks) > 0 || s.Fence != "" || s.Timeout > 0 || s.FullAudit
 }
 
 // canLimit refuses limits that this process, as the parent, could not set: only before it becomes the command can it do
@@ -104,7 +104,7 @@ func canLimit(r *filters.Rule, p *root.Prepared) error {
 		return err
 	}
 	return r.Fault("rlimit_"+r.Section.Limits[0].Resource, errors.New("privhelper was not given CAP_SYS_RESOURCE, which it takes to limit a "+
-		"process of another user that it stays the parent of (lock, timeout, audit = full, a terminal)"))
+		"process of another user that it stays the parent of (lock, fence, timeout, audit = full, a terminal)"))
 }
 
 // inherit says what of the caller the command keeps: in Oslo, as with rootwrap, its environment, folder and umask, where

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/privhelper/privhelper/filters"
@@ -18,13 +19,23 @@ type flags struct {
 	untrusted   bool
 	failOn      lint.Severity // check: from which severity on the exit code is not 0
 	sudoers     string        // check: a sudoers file, or - for what sudo -l prints
+	token       int64         // run: the fencing token; 0: none
 	runAs       string        // suggest: whom a command that was refused is to run as
 	control     string        // status: the control socket of a service
 	args        []string      // what follows
 }
 
+// parseToken reads a fencing token.
+func parseToken(value string) (int64, error) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("--fence-token: %q is no fencing token, which is a number above 0", value)
+	}
+	return n, nil
+}
+
 // valued are the options with a value.
-var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers", "--run-as", "--control"}
+var valued = []string{"--config", "--semantics", "--fail-on", "--sudoers", "--run-as", "--control", "--fence-token"}
 
 // parseFlags reads flags up to --, the first argument that is none, or the end. The package flag is not used: it takes
 // -config for --config, and goes on to read a command's own arguments.
@@ -70,6 +81,10 @@ func parseFlags(args []string, allowed string) (f flags, err error) {
 			f.untrusted = true
 		case "--fail-on":
 			if f.failOn, err = lint.ParseSeverity(value); err != nil {
+				return f, err
+			}
+		case "--fence-token":
+			if f.token, err = parseToken(value); err != nil {
 				return f, err
 			}
 		case "--sudoers":

@@ -10,27 +10,29 @@ import (
 	"github.com/privhelper/privhelper/filters"
 	"github.com/privhelper/privhelper/filters/host"
 	"github.com/privhelper/privhelper/internal/spawn"
+	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
+	"github.com/privhelper/privhelper/privsep/daemon/fence"
 	root "github.com/privhelper/privhelper/privsep/daemon/rootwrap"
 )
 
 // run is `privhelper run`: one command under the policy.
 func run(args []string) int {
-	if socket, argv, ok := forService(args); ok {
-		return runByService(socket, argv)
+	if values, argv, ok := forService(args); ok {
+		return runByService(values, argv)
 	}
-	f, err := parseFlags(args, "--config")
+	f, err := parseFlags(args, "--config --fence-token")
 	if err != nil {
 		return fail(exitNoCommand, "run: %v", err)
 	}
 	if len(f.args) == 0 {
-		return fail(exitNoCommand, "run: no command: privhelper run [--config FILE] [--] CMD [ARG...]")
+		return fail(exitNoCommand, "run: no command: privhelper run [--config FILE] [--fence-token N] [--] CMD [ARG...]")
 	}
 	loaded, err := host.Load(f.config, host.Options{})
 	if err != nil {
 		return fail(exitBadConfig, "%v", err)
 	}
-	return one(loaded, f.args, func(code int, text string) int { return fail(code, "%s", text) })
+	return one(loaded, f.args, f.token, func(code int, text string) int { return fail(code, "%s", text) })
 }
 
 // rootwrap is oslo-rootwrap's command line, in its words: services compare them.
@@ -50,12 +52,12 @@ func rootwrap(name string, args []string) int {
 	case err != nil:
 		return complain(exitBadConfig, fmt.Sprintf("Incorrect configuration file: %s (%v)", args[0], err))
 	}
-	return one(loaded, args[1:], complain)
+	return one(loaded, args[1:], 0, complain)
 }
 
 // one decides about a command line and acts on the verdict, and on nothing else. It returns the exit code of what it did
 // itself; a process that became the command returns nothing.
-func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int {
+func one(loaded *host.Loaded, argv []string, token int64, complain func(int, string) int) int {
 	request := filters.Request{Argv: argv, Client: caller(loaded)}
 	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()
@@ -75,7 +77,12 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 			entry.Capabilities, entry.Locks, entry.Waited = &p.Capabilities, v.Rule.Section.Locks, held.Time()
 		}
 	}
+	if v.Outcome == filters.Match && entry.Err == nil {
+		entry.Fence, entry.Token = v.Rule.Section.Fence, token
+		entry.Err = enterFence(loaded, v.Rule, token, held)
+	}
 	log.Decision(entry)
+	var fenced *fence.Error
 	switch {
 	case v.Outcome == filters.NotExecutable:
 		return complain(exitNotExecutable, fmt.Sprintf("Executable not found: %s (filter match = %s)", v.Rule.Exec, v.Rule.Name))
@@ -88,10 +95,16 @@ func one(loaded *host.Loaded, argv []string, complain func(int, string) int) int
 	case noAccount != nil:
 		bad := filters.Error{File: v.Rule.File, Line: v.Rule.Line, Msg: "run_as: " + noAccount.Error()}
 		return complain(exitBadConfig, bad.Error())
+	case errors.As(entry.Err, &fenced) && fenced.Refusal("").Code == privsep.CodeFenced:
+		return complain(exitUnauthorized, fmt.Sprintf("Unauthorized command: %s (rule %s: %v)", strings.Join(argv, " "), v.Rule.Name, fenced))
 	case entry.Err != nil:
 		return complain(exitNotExecutable, entry.Err.Error())
 	case v.Kill != nil:
-		return root.SignalProcess(v, os.Stderr)
+		code := root.SignalProcess(v, os.Stderr)
+		if err := held.Release(); err != nil {
+			return complain(code, err.Error())
+		}
+		return code
 	}
 	begin := time.Now()
 	status, err := execute(loaded, v.Rule, p)

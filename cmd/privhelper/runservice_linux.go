@@ -20,12 +20,12 @@ import (
 
 // forService reports whether `run` goes to a service: where a socket is named, and for who is not root and names no
 // configuration, which such a one could not act on.
-func forService(args []string) (socket string, argv []string, ok bool) {
-	values, argv, err := takeValues(args, "--config", "--socket")
+func forService(args []string) (values map[string]string, argv []string, ok bool) {
+	values, argv, err := takeValues(args, "--config", "--socket", "--fence-token")
 	if err != nil || values["--config"] != "" {
-		return "", nil, false
+		return nil, nil, false
 	}
-	return values["--socket"], argv, values["--socket"] != "" || os.Geteuid() != 0
+	return values, argv, values["--socket"] != "" || os.Geteuid() != 0
 }
 
 // dial connects to a service; failed is the exit code where it could not, and was said.
@@ -45,12 +45,19 @@ func dial(socket string) (c *client.Client, failed int) {
 
 // runByService is `privhelper run` for who is not root: the service's worker decides and runs, with our own streams, which
 // it gets by descriptor. A command never gets the user's terminal but a pty of ours, whose other side we relay.
-func runByService(socket string, argv []string) int {
+func runByService(values map[string]string, argv []string) int {
 	if len(argv) == 0 {
-		return fail(exitNoCommand, "run: no command: privhelper run [--socket PATH] [--] CMD [ARG...]")
+		return fail(exitNoCommand, "run: no command: privhelper run [--socket PATH] [--fence-token N] [--] CMD [ARG...]")
+	}
+	token := int64(0)
+	if value, given := values["--fence-token"]; given {
+		var err error
+		if token, err = parseToken(value); err != nil {
+			return fail(exitNoCommand, "run: %v", err)
+		}
 	}
 	signals, heeded := heed()
-	c, failed := dial(socket)
+	c, failed := dial(values["--socket"])
 	if c == nil {
 		return failed
 	}
@@ -65,7 +72,7 @@ func runByService(socket string, argv []string) int {
 			streams[fd] = t.slave
 		}
 	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Pty = streams[0], streams[1], streams[2], t != nil
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Pty, cmd.Token = streams[0], streams[1], streams[2], t != nil, token
 	if t != nil {
 		t.suspend = func() { signals <- unix.SIGTSTP }
 	}
@@ -118,7 +125,7 @@ func refused(argv []string, err error) int {
 	switch {
 	case !errors.As(err, &e):
 		return fail(exitNotExecutable, "%v", err)
-	case e.Code == privsep.CodeDenied:
+	case e.Code == privsep.CodeDenied || e.Code == privsep.CodeFenced:
 		return fail(exitUnauthorized, "Unauthorized command: %s (%s)", strings.Join(argv, " "), e.Message)
 	case e.Code == privsep.CodeBusy:
 		return fail(exitBadConfig, "%s", e.Message)

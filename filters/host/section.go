@@ -24,7 +24,7 @@ func (l *Loaded) checkSections(rules trust.Rules) error {
 		if len(r.Section.Items) == 0 {
 			continue
 		}
-		for _, check := range []func(*filters.Rule, trust.Rules) error{l.checkGroups, l.checkClients, l.checkLock, l.checkPlaces, l.checkProgram} {
+		for _, check := range []func(*filters.Rule, trust.Rules) error{l.checkGroups, l.checkClients, l.checkLock, l.checkFence, l.checkPlaces, l.checkProgram} {
 			if err := check(r, rules); err != nil {
 				return err
 			}
@@ -95,6 +95,28 @@ func (l *Loaded) checkLock(r *filters.Rule, rules trust.Rules) error {
 		return nil
 	}
 	return fail(fmt.Sprintf("%v: whoever may write the folder can let a second holder in; write lock_path_shared = yes if that is meant", err))
+}
+
+// checkFence judges the folder of fences, or where it does not exist the one above it. Who writes a number there lets an
+// old holder in, or keeps all out: it must be root's, or the helper's own.
+func (l *Loaded) checkFence(r *filters.Rule, rules trust.Rules) error {
+	if r.Section.Fence == "" {
+		return nil
+	}
+	if account, err := l.LookupUser(l.Config.User); err == nil && l.Config.User != "" {
+		rules.Owners = append(slices.Clip(rules.Owners), uint32(account.UID))
+	}
+	path := l.Config.FencePath
+	for {
+		dir, err := trust.OpenDir(path, rules)
+		switch {
+		case err == nil:
+			return dir.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return &filters.Error{File: l.Config.File, Line: l.Config.Lines["fence_path"], Value: true, Msg: "fence_path: " + err.Error()}
+		}
+		path = filepath.Dir(path)
+	}
 }
 
 // checkPlaces refuses a sandbox that this kernel cannot make or that means another place than it says.

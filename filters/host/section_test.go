@@ -48,6 +48,9 @@ func TestSectionsOfThisMachine(t *testing.T) {
 	if _, err := parseWith("lock_path=/etc/passwd\nlock_path_shared=yes\n", rule+"lock = x\n"); err == nil || !strings.Contains(err.Error(), "r.conf:4: lock_path: /etc/passwd is no folder") {
 		t.Errorf("a lock_path that is none: %v", err)
 	}
+	if _, err := parseWith("fence_path=/etc/passwd\n", rule+"fence = x\n"); err == nil || !strings.Contains(err.Error(), "r.conf:4: fence_path: /etc/passwd is a regular file, not a folder") {
+		t.Errorf("a fence_path that is none: %v", err)
+	}
 }
 
 // Python's rootwrap loads a file with sections, and gives for it the verdicts that it gives without them; so do we in Oslo.
@@ -66,6 +69,7 @@ capabilities =
 groups = daemon
 timeout = 30s
 lock = netlink, bridge
+fence = bridge
 env = COLOUR, SHAPE=round
 cwd = /tmp
 umask = 027
@@ -85,7 +89,7 @@ sha256 = 0000000000000000000000000000000000000000000000000000000000000000
 `
 	requests := [][]string{{"ls"}, {"ls", "-l"}, {"cat", "/tmp/x"}, {"cat", "/etc/passwd"}, {"env", "A=1", "head"}, {"head"}, {"rm"}}
 	dir := rootDir(t)
-	l, err := parseWith("semantics=oslo\nlock_path=/nonexistent/locks\ncapabilities=\n", rules+sections)
+	l, err := parseWith("semantics=oslo\nlock_path=/nonexistent/locks\nfence_path=/nonexistent/fences\ncapabilities=\n", rules+sections)
 	must(t, err)
 	for name, text := range map[string]string{"bare": rules, "sections": rules + sections} {
 		write(t, dir+"/"+name+"/one.filters", text)

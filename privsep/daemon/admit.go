@@ -35,7 +35,7 @@ func (c *call) weigh(files int) (load, error) {
 
 // admit gives a call a slot, a place in the queue, or its error. Only nonsense is an error of the connection.
 func (s *server) admit(m wire.Call, files []*os.File) error {
-	c := &call{server: s, id: m.ID, args: m.Args, files: files}
+	c := &call{server: s, id: m.ID, token: m.Token, args: m.Args, files: files}
 	if m.Timeout > 0 {
 		c.deadline = time.Now().Add(m.Timeout)
 	}

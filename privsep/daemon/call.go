@@ -18,6 +18,7 @@ type call struct {
 	server   *server
 	id       uint64
 	handler  *privsep.Handler
+	token    int64 // the fencing token; 0: none
 	args     []byte
 	deadline time.Time // zero: none
 
@@ -173,7 +174,7 @@ func (p inPlace) Do(ctx context.Context, r privsep.Request) (privsep.Answer, err
 		return privsep.Answer{}, &privsep.CallError{Entrypoint: r.Entrypoint, Code: privsep.CodeBadArguments, Outcome: privsep.NotSent, Message: err.Error()}
 	}
 	// A call of its own for the files that it may detach; for the client it is the one that it made.
-	inner := &call{server: p.of.server, id: p.of.id, handler: h, files: slices.Clone(files)}
+	inner := &call{server: p.of.server, id: p.of.id, handler: h, token: r.Token, files: slices.Clone(files)}
 	p.of.server.mu.Lock()
 	inner.signals = p.of.signalled()
 	p.of.server.mu.Unlock()

@@ -21,6 +21,7 @@ import (
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
 	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
+	"github.com/privhelper/privhelper/privsep/daemon/fence"
 	"github.com/privhelper/privhelper/privsep/stats"
 )
 
@@ -47,6 +48,10 @@ type Options struct {
 	// of its arguments. It is opened before the helper confines itself; SIGHUP opens its file anew. Nil: nowhere. With
 	// Commands it must be nil: there the configuration says where (audit_file =, use_syslog =), for both.
 	Audit *sink.Options
+	// FencePath is the folder in which the fences of entrypoints are remembered (privsep.NewFencedEntrypoint), absolute, and
+	// root's or the helper's own alone: see package fence. It may be the fence_path of a policy, beside Commands too; rules
+	// and entrypoints of one name have one fence then. "": the context must have no fenced entrypoint.
+	FencePath string
 }
 
 // Commands is what a helper needs to know of the part that runs filtered commands. It is implemented by
@@ -82,6 +87,7 @@ type Daemon struct {
 	opt      Options
 	handlers map[string]privsep.Handler
 	audit    *sink.Sink
+	fences   *fence.Fences
 }
 
 // New makes a Daemon without handlers. It panics where options contradict each other.
@@ -102,10 +108,10 @@ func New(opt Options) *Daemon {
 		opt.Grace = 500 * time.Millisecond
 	}
 	d := &Daemon{opt: opt, handlers: map[string]privsep.Handler{}}
-	d.add(stats.Get.Bind(d.stats))
+	d.add(d.fenced(stats.Get.Bind(d.stats)))
 	if opt.Commands != nil {
-		d.add(opt.Commands.Handler())
-		d.add(opt.Commands.ListHandler())
+		d.add(opt.Commands.Handler()) // which holds the token against the fence of its rule
+		d.add(d.fenced(opt.Commands.ListHandler()))
 	}
 	return d
 }
@@ -119,7 +125,7 @@ func Handle[Args, Reply any](d *Daemon, e privsep.Entrypoint[Args, Reply], handl
 	if e.Context() != d.opt.Context {
 		panic(fmt.Sprintf("daemon: entrypoint %s belongs to another context than this helper's", e.Name()))
 	}
-	d.add(e.Bind(handler))
+	d.add(d.fenced(e.Bind(handler)))
 }
 
 func (d *Daemon) add(h privsep.Handler) {

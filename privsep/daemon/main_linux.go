@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/internal/spawn"
+	"github.com/privhelper/privhelper/internal/trust"
 	"github.com/privhelper/privhelper/privsep/confine"
 	"github.com/privhelper/privhelper/privsep/daemon/audit/sink"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
@@ -84,6 +85,9 @@ func (d *Daemon) load() (confine.Spec, error) {
 			spec.User = needs.User
 		}
 	}
+	if err := d.openFences(spec.User, trust.Rules{}); err != nil {
+		return spec, err
+	}
 	return spec, d.openAudit()
 }
 
@@ -100,6 +104,7 @@ func (d *Daemon) openAudit() (err error) {
 
 // close ends what commands left behind, and gives the audit log back.
 func (d *Daemon) close() {
+	_ = d.fences.Close()
 	if d.opt.Commands != nil {
 		_ = d.opt.Commands.Close()
 	} else {
@@ -176,6 +181,9 @@ func (d *Daemon) Serve(ctx context.Context, socket *os.File) error {
 		if err := d.opt.Commands.Load(); err != nil {
 			return err
 		}
+	}
+	if err := d.openFences(nil, trust.Rules{Untrusted: true}); err != nil {
+		return err
 	}
 	if err := d.openAudit(); err != nil {
 		return err

@@ -71,6 +71,9 @@ type Entry struct {
 	// Locks are those that the rule names, held when the line is written, and Waited is how long that took.
 	Locks  []string
 	Waited time.Duration
+	// Fence is the rule's, and Token the client's, 0: none.
+	Fence string
+	Token int64
 	// Err is why nothing runs although a rule allows it: a stream that is a terminal, a user that is gone, a lock that was
 	// not to be had in time. Nil: none.
 	Err error

@@ -77,6 +77,12 @@ func (e Entry) line(key, result string, now time.Time, end *End) []byte {
 		o.list("lock", e.Locks, nil, maxLocks)
 		o.seconds("waited", e.Waited)
 	}
+	if e.Fence != "" {
+		o.text("fence", e.Fence)
+	}
+	if e.Token != 0 {
+		o.Int("token", e.Token)
+	}
 	if len(v.Unsafe) > 0 {
 		o.Strings("unsafe", v.Unsafe)
 	}

@@ -48,7 +48,7 @@ func (c *conn) refuse(err error) error {
 	var e *privsep.CallError
 	if errors.As(err, &e) {
 		switch e.Code {
-		case privsep.CodeDenied:
+		case privsep.CodeDenied, privsep.CodeFenced:
 			return writeResult(c.file, codeUnauthorized, &output{}, &output{})
 		case privsep.CodeNotExecutable:
 			return writeResult(c.file, codeNotExecutable, &output{}, &output{})

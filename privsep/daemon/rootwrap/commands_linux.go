@@ -22,6 +22,7 @@ import (
 	"github.com/privhelper/privhelper/privsep/confine"
 	"github.com/privhelper/privhelper/privsep/daemon"
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
+	"github.com/privhelper/privhelper/privsep/daemon/fence"
 )
 
 // Options say which policy holds.
@@ -50,6 +51,7 @@ type Commands struct {
 
 	prepare Preparer
 	locks   *Locks
+	fences  *fence.Fences
 	kinds   kinds
 	client  filters.Client
 
@@ -96,6 +98,9 @@ func (c *Commands) Load() (err error) {
 		return err
 	}
 	if c.locks, err = OpenLocks(c.loaded, nil, c.user); err != nil {
+		return err
+	}
+	if c.fences, err = OpenFences(c.loaded, nil, c.user); err != nil {
 		return err
 	}
 	opt := spawn.Options{NoCgroup: c.opt.NoCgroup, TagsForWalk: true}
@@ -158,5 +163,5 @@ func (c *Commands) Close() error {
 	}
 	c.end()
 	c.guards.Wait()
-	return errors.Join(err, c.audit.Close())
+	return errors.Join(err, c.fences.Close(), c.audit.Close())
 }

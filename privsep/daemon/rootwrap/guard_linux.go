@@ -35,7 +35,7 @@ func (u until) bound(ctx context.Context) (context.Context, context.CancelFunc) 
 }
 
 // A guard watches what a command has left behind when its main process has ended: until it is gone, or its rule's timeout
-// has passed, its locks are held, for a lock must never be free while what it protects still runs.
+// has passed, its locks and its fence are held, for a lock must never be free while what it protects still runs.
 type guard struct {
 	until   until
 	rule    *filters.Rule
@@ -46,7 +46,7 @@ type guard struct {
 
 // keep returns at once. Where nothing was left, or what was may outlive its client, the locks are free by then.
 func (g guard) keep(c *Commands) {
-	if len(g.held.all) == 0 && g.until.time.IsZero() {
+	if len(g.held.all) == 0 && g.held.pass == nil && g.until.time.IsZero() {
 		return
 	}
 	now, cancel := context.WithCancel(c.life)

@@ -20,8 +20,8 @@ import (
 	"github.com/privhelper/privhelper/privsep/daemon/audit"
 )
 
-// handle is a filtered command from its request to its end: decide, take its locks, write it down, then act, and act on
-// the verdict only.
+// handle is a filtered command from its request to its end: decide, take its locks, hold its token against its fence, write
+// it down, then act, and act on the verdict only.
 func (c *Commands) handle(ctx context.Context, r command.Request) (command.Result, error) {
 	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir, Client: c.client}
 	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
@@ -38,6 +38,11 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 		entry.Waited, err = held.Time(), lockRefusal(v.Rule.Name, entry.Err)
 		daemon.Locks(ctx, entry.Locks, entry.Err == nil)
 	}
+	if err == nil && v.Outcome == filters.Match {
+		entry.Fence, entry.Token = v.Rule.Section.Fence, daemon.Token(ctx)
+		entry.Err = held.Enter(ctx, c.fences, v.Rule, entry.Token)
+		err = fenceRefusal(v.Rule.Name, entry.Err)
+	}
 	c.audit.Decision(entry)
 	switch {
 	case v.Outcome != filters.Match:
@@ -45,7 +50,8 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	case err != nil:
 		return command.Result{}, err
 	case v.Kill != nil:
-		return command.Result{Rule: v.Rule.Name, Code: SignalProcess(v, r.Stderr.File)}, nil
+		code := SignalProcess(v, r.Stderr.File)
+		return command.Result{Rule: v.Rule.Name, Code: code}, held.Release()
 	}
 	begin := time.Now()
 	p, err := c.start(ctx, ready)

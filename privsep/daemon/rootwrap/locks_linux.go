@@ -17,6 +17,7 @@ import (
 	"github.com/privhelper/privhelper/lockutils"
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/confine"
+	"github.com/privhelper/privhelper/privsep/daemon/fence"
 )
 
 // Locks are the named locks of a policy's rules. Nil has none.
@@ -101,15 +102,17 @@ func makeLockFile(folder int, name string, uid, gid int, mode uint32) error {
 	return unix.Fchown(fd, uid, gid)
 }
 
-// Held are the locks of one command. The zero value has none.
+// Held are the locks of one command, and the right to act under its fence. The zero value has none.
 type Held struct {
 	all    []*lockutils.Held
+	pass   *fence.Pass
 	waited time.Duration
 }
 
-// Release gives the locks back, the last first.
+// Release leaves the fence and gives the locks back, the last first.
 func (h *Held) Release() error {
-	var errs []error
+	errs := []error{h.pass.Leave()}
+	h.pass = nil
 	for _, one := range slices.Backward(h.all) {
 		errs = append(errs, one.Unlock())
 	}
