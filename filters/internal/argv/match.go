@@ -2,6 +2,7 @@ package argv
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -118,15 +119,19 @@ func (p *Pattern) reach(t *table, args []string) int {
 	var few [16]int
 	for n, a := range args {
 		fits, unfit := false, few[:0]
-		for pc := range p.prog {
-			if p.prog[pc].op != opArgument || !t.has(n, pc) {
-				continue
-			}
-			if _, ok := p.prog[pc].arg.match(a, n, nil); ok {
-				p.add(t, n+1, pc+1)
-				fits = true
-			} else {
-				unfit = append(unfit, pc)
+		for w, asked := range t.bits[n*t.width : (n+1)*t.width] {
+			for ; asked != 0; asked &= asked - 1 {
+				pc := w*64 + bits.TrailingZeros64(asked)
+				s := &p.prog[pc]
+				if s.op != opArgument {
+					continue
+				}
+				if _, ok := s.arg.match(a, n, nil); ok {
+					p.add(t, n+1, pc+1)
+					fits = true
+				} else {
+					unfit = append(unfit, pc)
+				}
 			}
 		}
 		if !fits {
