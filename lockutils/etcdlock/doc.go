@@ -16,7 +16,13 @@
 // A lock in etcd is a lease, and a lease ends when the cluster has not heard of its owner for a TTL, whether or not the
 // owner knows. Held.Lost is closed before that can have happened, but nothing can stop what is on its way already. What
 // must not be done late has to be refused where it is done: there, remember the greatest Held.Token seen, and refuse a
-// smaller one. docs/scaling.md says more.
+// smaller one. A root helper does that for a rule with `fence = bridge`, or for an entrypoint made by NewFencedEntrypoint:
+//
+//	cmd := helper.Command("ip", "link", "set", "br0", "up")
+//	cmd.Token = held.Token()
+//	err := cmd.Run() // privsep.CodeFenced: another has held the lock since
+//
+// It remembers what the helpers of its own machine have seen. docs/scaling.md says more.
 //
 // The keys are those of `etcdctl lock` and of etcd's package concurrency: each excludes the others, first come, first
 // served. The lock above is that of `etcdctl lock /netservice/bridge%2Fbr0`.
