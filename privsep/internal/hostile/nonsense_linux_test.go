@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -23,29 +24,24 @@ type scenario struct {
 
 // run is a scenario with everything that is promised of it: the helper ends with one line that says why or serves on
 // with nothing left open, it grows by less than 16 MB, and another client's helper answers within 100 ms all the while.
-// That last is a promise about privhelper and not about what else runs on this machine: a bystander that was kept waiting
-// is asked again, with the attack, and fails the test when it was so three times in a row.
+// That last is a promise about privhelper and not about what else runs on this machine: it is judged where
+// PRIVHELPER_TEST_ALONE says that nothing else does, which .ci/run has a step for.
 func run(t *testing.T, scenarios []scenario) {
 	other := startBystander(t)
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
-			for try := 1; ; try++ {
-				v := attack(t)
-				other.saw(t)
-				s.attack(v)
-				if s.ends != "" {
-					v.ended(s.ends)
-				} else {
-					v.lives()
-				}
-				p := other.saw(t)
-				t.Logf("the bystander made %d calls, the slowest took %v", p.Count, p.Slowest)
-				if p.Slowest <= slowest || t.Failed() {
-					return
-				}
-				if try == 3 {
-					t.Fatalf("another client's helper took %v to answer, and more than %v in two attacks before", p.Slowest, slowest)
-				}
+			v := attack(t)
+			other.saw(t)
+			s.attack(v)
+			if s.ends != "" {
+				v.ended(s.ends)
+			} else {
+				v.lives()
+			}
+			p := other.saw(t)
+			t.Logf("the bystander made %d calls, the slowest took %v", p.Count, p.Slowest)
+			if p.Slowest > slowest && os.Getenv("PRIVHELPER_TEST_ALONE") != "" {
+				t.Errorf("another client's helper took %v to answer", p.Slowest)
 			}
 		})
 	}
