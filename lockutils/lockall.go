@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
+	"sort"
 )
 
 // HeldAll is several locks that are held together.
@@ -27,7 +27,7 @@ func (s *Set) LockAll(ctx context.Context, names ...string) (*HeldAll, error) {
 		}
 		wanted = append(wanted, named{name, file})
 	}
-	slices.SortStableFunc(wanted, func(a, b named) int { return strings.Compare(a.file, b.file) })
+	sort.SliceStable(wanted, func(i, j int) bool { return wanted[i].file < wanted[j].file })
 	wanted = slices.CompactFunc(wanted, func(a, b named) bool { return a.file == b.file })
 
 	all := &HeldAll{ctx: ctx}

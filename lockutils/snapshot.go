@@ -3,7 +3,7 @@ package lockutils
 import (
 	"cmp"
 	"context"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -26,7 +26,10 @@ func (s *Set) Snapshot() []Use {
 			uses = append(uses, c.use())
 		}
 	}
-	slices.SortFunc(uses, func(a, b Use) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Name, b.Name)) })
+	sort.Slice(uses, func(i, j int) bool {
+		a, b := uses[i], uses[j]
+		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Name, b.Name)) < 0
+	})
 	return uses
 }
 

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,7 +125,7 @@ func failedAt(reason string) int {
 // nearest sorts rules by how far a command came in them.
 func nearest(near []filters.Near) []filters.Near {
 	near = slices.Clone(near)
-	slices.SortStableFunc(near, func(a, b filters.Near) int { return cmp.Compare(failedAt(b.Reason), failedAt(a.Reason)) })
+	sort.SliceStable(near, func(i, j int) bool { return failedAt(near[i].Reason) > failedAt(near[j].Reason) })
 	return near
 }
 

@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -141,7 +141,7 @@ func readProcesses() ([]process, error) {
 			all = append(all, process{pid, parent, time.Duration(max(0, uptime-start/ticks) * float64(time.Second))})
 		}
 	}
-	slices.SortFunc(all, func(a, b process) int { return cmp.Compare(a.pid, b.pid) })
+	sort.Slice(all, func(i, j int) bool { return all[i].pid < all[j].pid })
 	return all, nil
 }
 

@@ -12,7 +12,7 @@ package lint
 import (
 	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 
 	"github.com/privhelper/privhelper/filters"
 )
@@ -115,8 +115,9 @@ func Check(in Input) []Finding {
 	for i, s := range in.Sources {
 		order[s.File] = i
 	}
-	slices.SortStableFunc(c.found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Name, b.Name))
+	sort.SliceStable(c.found, func(i, j int) bool {
+		a, b := c.found[i], c.found[j]
+		return cmp.Or(cmp.Compare(order[a.File], order[b.File]), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Name, b.Name)) < 0
 	})
 	return c.found
 }

@@ -18,6 +18,7 @@ package suggest
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -91,7 +92,7 @@ func Propose(lines []Line, opt Options) Proposal {
 		groups[key] = append(groups[key], l)
 	}
 	for _, group := range groups {
-		slices.SortFunc(group, func(a, b Line) int { return slices.Compare(a.Argv, b.Argv) })
+		sort.Slice(group, func(i, j int) bool { return slices.Compare(group[i].Argv, group[j].Argv) < 0 })
 		for _, b := range split(branch{lines: group}, leave) {
 			r := Rule{Exec: group[0].Argv[0], RunAs: group[0].RunAs, Elements: b.elements, Env: environment(b.lines), Lines: b.lines}
 			if err := r.loads(); err != nil {
@@ -101,21 +102,25 @@ func Propose(lines []Line, opt Options) Proposal {
 			p.Rules = append(p.Rules, r)
 		}
 	}
-	slices.SortFunc(p.Rules, compare)
+	sortRules(p.Rules)
 	p.Rules = merge(p.Rules)
-	slices.SortFunc(p.Rules, compare)
+	sortRules(p.Rules)
 	nameAll(p.Rules)
 	for _, l := range left {
 		p.Left = append(p.Left, *l)
 	}
-	slices.SortFunc(p.Left, func(a, b Left) int {
-		return cmp.Or(strings.Compare(a.Argv[0], b.Argv[0]), strings.Compare(a.Reason, b.Reason))
+	sort.Slice(p.Left, func(i, j int) bool {
+		a, b := p.Left[i], p.Left[j]
+		return cmp.Or(strings.Compare(a.Argv[0], b.Argv[0]), strings.Compare(a.Reason, b.Reason)) < 0
 	})
 	return p
 }
 
-func compare(a, b Rule) int {
-	return cmp.Or(strings.Compare(a.Exec, b.Exec), strings.Compare(a.RunAs, b.RunAs), slices.Compare(a.Elements, b.Elements), slices.Compare(a.Env, b.Env))
+func sortRules(rules []Rule) {
+	sort.Slice(rules, func(i, j int) bool {
+		a, b := &rules[i], &rules[j]
+		return cmp.Or(strings.Compare(a.Exec, b.Exec), strings.Compare(a.RunAs, b.RunAs), slices.Compare(a.Elements, b.Elements), slices.Compare(a.Env, b.Env)) < 0
+	})
 }
 
 // merge joins two rules that differ in one element alone, where both have words: what the two allow together is what the

@@ -14,7 +14,7 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -160,6 +160,6 @@ func (d *Daemon) declarations() []privsep.Declaration {
 			all = append(all, h.Declaration)
 		}
 	}
-	slices.SortFunc(all, func(a, b privsep.Declaration) int { return strings.Compare(a.Name, b.Name) })
+	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
 }

@@ -3,9 +3,9 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"maps"
 	"os"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -40,13 +40,14 @@ func (t *tally) add(entrypoint string, code privsep.Code) {
 func (t *tally) list() []stats.Calls {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	keys := slices.SortedFunc(maps.Keys(t.calls), func(a, b outcomeOf) int {
-		return cmp.Or(cmp.Compare(a.entrypoint, b.entrypoint), cmp.Compare(a.code, b.code))
-	})
 	var all []stats.Calls
-	for _, k := range keys {
-		all = append(all, stats.Calls{Entrypoint: k.entrypoint, Outcome: outcome(k.code), Count: t.calls[k]})
+	for k, n := range t.calls {
+		all = append(all, stats.Calls{Entrypoint: k.entrypoint, Outcome: outcome(k.code), Count: n})
 	}
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(a.Entrypoint, b.Entrypoint), cmp.Compare(a.Outcome, b.Outcome)) < 0
+	})
 	return all
 }
 
@@ -86,7 +87,7 @@ func (s *server) stats() stats.Stats {
 	for c := range s.running {
 		all.InFlight = append(all.InFlight, c.describe())
 	}
-	slices.SortFunc(all.InFlight, func(a, b stats.Call) int { return cmp.Compare(b.Age, a.Age) })
+	sort.Slice(all.InFlight, func(i, j int) bool { return all.InFlight[i].Age > all.InFlight[j].Age })
 	return all
 }
 

@@ -13,7 +13,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
-	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -149,8 +149,9 @@ func (l *Log) Decisions() []stats.Decisions {
 		d.Count = n
 		all = append(all, d)
 	}
-	slices.SortFunc(all, func(a, b stats.Decisions) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Outcome, b.Outcome))
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Outcome, b.Outcome)) < 0
 	})
 	return all
 }
