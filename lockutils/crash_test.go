@@ -135,11 +135,11 @@ func spinChild(args []string) error {
 // The file is unlinked or renamed in every round, by the holder before it unlocks, while others wait for it.
 func TestFileTakenAway(t *testing.T) {
 	for _, how := range []string{"unlink", "rename"} {
-		for _, fair := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s fair=%v", how, fair), func(t *testing.T) {
+		for kind, job := range map[string]countJob{"plain": {}, "fair": {Fair: true}, "flock only": {FlockOnly: true}} {
+			t.Run(how+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				folder, counter := newCounter(t)
-				job := countJob{Folder: folder, Counter: counter, Name: "bridge", Rounds: 300, AtEnd: how, Fair: fair}
+				job.Folder, job.Counter, job.Name, job.Rounds, job.AtEnd = folder, counter, "bridge", 300, how
 				runAll(t, job.child(t), job.child(t), job.child(t), job.child(t))
 				wantCount(t, counter, 1200)
 			})

@@ -14,6 +14,10 @@ import (
 
 func middle(times []time.Duration) time.Duration { return quantile(times, 0.5) }
 
+func median(figures []float64) float64 {
+	return slices.Sorted(slices.Values(figures))[(len(figures)-1)/2]
+}
+
 func quantile(times []time.Duration, q float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(times))
 	return sorted[int(q*float64(len(sorted)-1))]

@@ -1,5 +1,0 @@
-//go:build !race
-
-package lockutils_test
-
-const raceDetector = false
