@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/command"
 )
@@ -127,12 +129,12 @@ type pipes struct {
 // openPipes makes them; without input standard input is /dev/null, which reads as a pipe that was closed at once.
 func openPipes(input bool) (p pipes, err error) {
 	if input {
-		if p.theirIn, p.in, err = os.Pipe(); err != nil {
+		if p.theirIn, p.in, err = pipe(1); err != nil {
 			return p, err
 		}
 	}
-	if p.out, p.theirOut, err = os.Pipe(); err == nil {
-		p.err, p.theirErr, err = os.Pipe()
+	if p.out, p.theirOut, err = pipe(0); err == nil {
+		p.err, p.theirErr, err = pipe(0)
 	}
 	if err != nil {
 		p.close()
@@ -141,6 +143,21 @@ func openPipes(input bool) (p pipes, err error) {
 		}
 	}
 	return p, err
+}
+
+// pipe makes one of which end number ours, 0 to read or 1 to write, is polled by Go. The command's end blocks and is
+// registered nowhere: os.Pipe does both for it and takes both back, ten system calls a command and a wake-up of the poller.
+func pipe(ours int) (read, write *os.File, err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	if err := unix.SetNonblock(p[ours], true); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(p[0]), "|0"), os.NewFile(uintptr(p[1]), "|1"), nil
 }
 
 func (p *pipes) closeTheirs() {
