@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/privhelper/privhelper/privsep/daemon/service"
-	"github.com/privhelper/privhelper/privsep/stats"
 )
 
 // serviceStatus is `privhelper status --control`: what a service says of itself, and each of its workers of its client.
@@ -43,8 +42,8 @@ func printService(w io.Writer, s service.Status) error {
 		fmt.Fprintln(t, "WORKER\tUID\tCLIENT\tUP\tWHAT")
 	}
 	for _, c := range s.Connections {
-		var st stats.Stats
-		if err := json.Unmarshal(c.Stats, &st); err != nil || st.PID == 0 {
+		st := c.Stats
+		if st == nil {
 			fmt.Fprintf(t, "%d\t%d\t%d\t\tdoes not answer\n", c.Worker, c.UID, c.PID)
 			continue
 		}

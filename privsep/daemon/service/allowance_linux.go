@@ -1,7 +1,6 @@
 package service
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -71,7 +70,10 @@ func (a *allowance) listen() {
 func (a *allowance) tell(to *os.File) {
 	defer to.Close()
 	if s, serves := a.helper.Stats(); serves {
-		_ = to.SetWriteDeadline(time.Now().Add(tellTime))
-		_ = json.NewEncoder(to).Encode(s)
+		text, _, err := statsPlan.Append(nil, s, nil)
+		if err == nil {
+			_ = to.SetWriteDeadline(time.Now().Add(tellTime))
+			_, _ = to.Write(text)
+		}
 	}
 }

@@ -110,7 +110,7 @@ func (m *master) attend(l listener, tell notifier, signals <-chan os.Signal) {
 			default:
 				m.stop()
 				l.remove()
-				l.file.Close() // ends accept; what systemd holds of it stays, with those that have not been accepted
+				l.file.Close()          // ends accept; what systemd holds of it stays, with those that have not been accepted
 				tell.tell("STOPPING=1") // from here on nobody is served who was not
 			}
 		}

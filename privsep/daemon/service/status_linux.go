@@ -1,14 +1,16 @@
 package service
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
+	"github.com/privhelper/privhelper/privsep/internal/strict"
+	"github.com/privhelper/privhelper/privsep/stats"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +29,20 @@ type Connection struct {
 	Worker int    `json:"worker"` // its pid
 	UID    uint32 `json:"uid"`    // the client's
 	PID    int    `json:"pid"`
-	// Stats are the worker's own word, a stats.Stats in JSON; null where it did not answer.
-	Stats json.RawMessage `json:"stats"`
+	// Stats are the worker's own word; nil where it did not answer.
+	Stats *stats.Stats `json:"stats"`
+}
+
+// Status travels to root, and Stats from a worker, as an entrypoint's reply does: held against their type before anything
+// is made of them.
+var statusPlan, statsPlan = mustPlan(reflect.TypeFor[Status]()), mustPlan(reflect.TypeFor[stats.Stats]())
+
+func mustPlan(t reflect.Type) *strict.Plan {
+	plan, err := strict.NewPlan(t, nil)
+	if err != nil {
+		panic(err)
+	}
+	return plan
 }
 
 // ControlPath is where a service answers root: NAME.ctl beside its socket NAME.sock.
@@ -56,7 +70,11 @@ func Ask(control string) (Status, error) {
 	conn := os.NewFile(uintptr(fd), control)
 	defer conn.Close()
 	_ = conn.SetReadDeadline(time.Now().Add(10 * tellTime))
-	if err := json.NewDecoder(conn).Decode(&s); err != nil {
+	text, err := io.ReadAll(conn)
+	if err == nil {
+		err = statusPlan.DecodeWithin(text, nil, &s, strict.Limits{Elements: len(text), Memory: 64 * (len(text) + most)})
+	}
+	if err != nil {
 		return s, fmt.Errorf("%s: no status: %w", control, err)
 	}
 	return s, nil
@@ -74,9 +92,11 @@ func (m *master) answer(ctl listener) {
 			continue
 		}
 		if isRoot(conn) {
-			s := m.status()
-			_ = conn.SetWriteDeadline(time.Now().Add(tellTime))
-			_ = json.NewEncoder(conn).Encode(s)
+			text, _, err := statusPlan.Append(nil, m.status(), nil)
+			if err == nil {
+				_ = conn.SetWriteDeadline(time.Now().Add(tellTime))
+				_, _ = conn.Write(text)
+			}
 		}
 		conn.Close()
 	}
@@ -112,8 +132,9 @@ func (m *master) status() Status {
 			continue
 		}
 		_ = answer.SetReadDeadline(deadline)
-		if text, err := io.ReadAll(io.LimitReader(answer, most)); err == nil && json.Valid(text) {
-			s.Connections[i].Stats = text
+		var told stats.Stats
+		if text, err := io.ReadAll(io.LimitReader(answer, most)); err == nil && statsPlan.DecodeWithin(text, nil, &told, strict.Limits{}) == nil {
+			s.Connections[i].Stats = &told
 		}
 		answer.Close()
 	}
