@@ -1,0 +1,33 @@
+package rows
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/privhelper/privhelper/bench/internal/lab"
+	"github.com/privhelper/privhelper/bench/internal/report"
+)
+
+// Measure runs the rows that are wanted, all if none is named, with the peers if they are to be there, and says on progress
+// what it does. An error is one of measuring; what was measured before it is in the run.
+func Measure(l *lab.Lab, wanted []int, peers bool, progress io.Writer) (*report.Run, error) {
+	run := &report.Run{Machine: report.ThisMachine()}
+	var all []contest
+	for _, some := range []func() []contest{calls, commands, locks, policy} {
+		all = append(all, some()...)
+	}
+	slices.SortStableFunc(all, func(a, b contest) int { return a.row - b.row })
+	for _, c := range all {
+		if len(wanted) > 0 && !slices.Contains(wanted, c.row) {
+			continue
+		}
+		result, missing, err := c.run(l, peers)
+		if err != nil {
+			return run, err
+		}
+		run.Cases, run.Missing = append(run.Cases, result), append(run.Missing, missing...)
+		fmt.Fprintln(progress, result.Line())
+	}
+	return run, nil
+}

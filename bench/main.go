@@ -1,0 +1,60 @@
+// Command bench measures privhelper against the physical limits and, with -peers, against what people use today, turn by
+// turn in one run, and writes what it found: JSON, the table of docs/benchmarks.md, plots. It runs as root, on Linux, with gcc;
+// the peers are Debian's packages (see peers/README.md).
+//
+//	bench [-rows 1,3] [-peers] [-out FOLDER]
+//
+// It ends with 0 where everything could be measured, whether the targets are met or not.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/privhelper/privhelper/bench/internal/lab"
+	"github.com/privhelper/privhelper/bench/internal/rows"
+)
+
+func main() {
+	only := flag.String("rows", "", "the rows to measure, by number, separated by commas; empty: all")
+	peers := flag.Bool("peers", false, "measure the peers too")
+	tree := flag.String("tree", "..", "the project's source")
+	out := flag.String("out", "", "the folder of benchmarks.md, which gets the table, and of benchmarks/ with JSON and plots; empty: nothing is written")
+	flag.Parse()
+	if err := bench(*only, *peers, *tree, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(only string, peers bool, tree, out string) error {
+	var wanted []int
+	for word := range strings.FieldsFuncSeq(only, func(r rune) bool { return r == ',' }) {
+		n, err := strconv.Atoi(word)
+		if err != nil {
+			return fmt.Errorf("-rows: %w", err)
+		}
+		wanted = append(wanted, n)
+	}
+	tree, err := filepath.Abs(tree)
+	if err != nil {
+		return err
+	}
+	l, err := lab.New(tree, peers)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	run, err := rows.Measure(l, wanted, peers, os.Stdout)
+	if err != nil {
+		return err
+	}
+	if out == "" {
+		return nil
+	}
+	return run.Write(out)
+}
