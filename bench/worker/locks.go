@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"sync"
+
+	"github.com/gofrs/flock"
 
 	"github.com/privhelper/privhelper/bench/internal/turn"
 	"github.com/privhelper/privhelper/lockutils"
@@ -19,6 +22,17 @@ func lock(args []string) (turn.Op, error) {
 			return err
 		}
 		return held.Unlock()
+	}), nil
+}
+
+// gofrs FILE: a lock between processes by gofrs/flock.
+func gofrs(args []string) (turn.Op, error) {
+	return turn.Timed(func() error {
+		f := flock.New(args[0])
+		if got, err := f.TryLock(); err != nil || !got {
+			return fmt.Errorf("got it: %v, %w", got, err)
+		}
+		return f.Unlock()
 	}), nil
 }
 

@@ -12,18 +12,25 @@ import (
 
 // kinds prepare what is measured. What they start ends with the process.
 var kinds = map[string]func(args []string) (turn.Op, error){
-	"call":     call,
-	"command":  command,
-	"captured": captured,
-	"exec":     execute,
-	"decide":   decide,
-	"map":      lookUp,
-	"load":     load,
-	"lock":     lock,
-	"key":      key,
-	"mutex":    mutex,
-	"handover": handOver,
-	"run":      run,
+	"call":            call,
+	"command":         command,
+	"captured":        captured,
+	"exec":            execute,
+	"decide":          decide,
+	"map":             lookUp,
+	"load":            load,
+	"lines":           lines,
+	"lock":            lock,
+	"gofrs":           gofrs,
+	"key":             key,
+	"mutex":           mutex,
+	"handover":        handOver,
+	"run":             run,
+	"start":           startHelper,
+	"start-bare":      startBare,
+	"start-bare-idle": callBare,
+	"output":          output,
+	"pipe":            pipe,
 }
 
 func main() {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/privhelper/privhelper/bench/internal/policies"
 )
@@ -16,7 +17,7 @@ type Lab struct {
 	Dir  string // the place itself; all can read it
 	Tree string // the project's source
 
-	services []*exec.Cmd
+	service *exec.Cmd // nil: not yet
 }
 
 // New builds everything: our own programs as they ship, the limits by gcc. tree is the project's source, peers whether the
@@ -62,13 +63,36 @@ func (l *Lab) make(peers bool) error {
 			return err
 		}
 	}
-	return l.build(peers)
+	for _, n := range []int{10, 1000, 10_000} {
+		if err := l.mixed(n); err != nil {
+			return err
+		}
+	}
+	if err := l.build(peers); err != nil {
+		return err
+	}
+	if err := os.CopyFS(l.Path("peers"), os.DirFS(filepath.Join(l.Tree, "bench/peers"))); err != nil {
+		return err
+	}
+	if err := os.Rename(l.Path("c-suid"), l.Path("suid")); err != nil {
+		return err
+	}
+	return os.Chmod(l.Path("suid"), 0o755|os.ModeSetuid)
+}
+
+// mixed writes the policy of n rules for a peer that reads files.
+func (l *Lab) mixed(n int) error {
+	folder := l.Path(fmt.Sprintf("mixed-%d", n))
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(folder+"/mixed.filters", policies.Mixed(n)[0].Text, 0o644)
 }
 
 // config is a configuration for whoever is measured: oslo.rootwrap reads it too.
 func (l *Lab) config(folder string) string {
 	return fmt.Sprintf("[DEFAULT]\nfilters_path = %s\nexec_dirs = /usr/sbin,/usr/bin,/sbin,/bin\ncapabilities = CAP_NET_ADMIN\n"+
-		"audit_file = %s\nuse_syslog = False\nclients = @nogroup\n", l.Path(folder), l.Path("audit.log"))
+		"audit_file = %s\nuse_syslog = False\nclients = nobody\n", l.Path(folder), l.Path("audit.log"))
 }
 
 func (l *Lab) build(peers bool) error {
@@ -100,9 +124,9 @@ func (l *Lab) build(peers bool) error {
 
 // Close ends what was started and removes the lab.
 func (l *Lab) Close() {
-	for _, s := range l.services {
-		_ = s.Process.Signal(os.Interrupt)
-		_ = s.Wait()
+	if l.service != nil {
+		_ = l.service.Process.Signal(os.Interrupt)
+		_ = l.service.Wait()
 	}
 	os.RemoveAll(l.Dir)
 }
@@ -114,4 +138,26 @@ func (l *Lab) Argv(argv []string) []string {
 		out[i] = strings.ReplaceAll(a, "{}", l.Dir+"/")
 	}
 	return out
+}
+
+// Serve starts the service, once, and returns when its socket is there.
+func (l *Lab) Serve() error {
+	if l.service != nil {
+		return nil
+	}
+	socket := l.Path("service.sock")
+	s := exec.Command(l.Path("privhelper"), "serve", "--config", l.Path("small.conf"), "--listen", socket)
+	var stderr strings.Builder
+	s.Stderr = &stderr
+	if err := s.Start(); err != nil {
+		return err
+	}
+	l.service = s
+	for range 500 {
+		if _, err := os.Stat(socket); err == nil {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return fmt.Errorf("the service does not listen: %s", stderr.String())
 }

@@ -46,24 +46,23 @@ func Request(n int, kind string) (argv []string, want filters.Outcome) {
 	return []string{"nosuchcommand", "a", "b"}, filters.Unauthorized
 }
 
-// The policy of a large service: so many files, of so many rules each, all but the last file's with patterns. With the one
-// that allows /bin/true, the last file's, these are 313 rules.
+// Files is how many the policy of a large service has. It has 313 rules, all but the last file's with patterns.
 const (
 	Files        = 22
 	rulesPerFile = 15
 )
 
-// File is one file of the large policy. The last has what is run.
+// File is one file of the large policy. The last has the two that are run.
 func File(i int) string {
 	if i == Files-1 {
 		return rule
 	}
 	var b strings.Builder
 	b.WriteString("[Filters]\n")
-	for j := range rulesPerFile - min(i/18, 1) {
+	for j := range rulesPerFile - min(i/17, 1) {
 		fmt.Fprintf(&b, "r%d-%d: RegExpFilter, c%d-%d, root, c%d-%d, -c, \\d+, /dev/.*\n", i, j, i, j, i, j)
 	}
 	return b.String()
 }
 
-const rule = "[Filters]\ntrue: CommandFilter, true, root\n"
+const rule = "[Filters]\ntrue: CommandFilter, true, root\nhead: CommandFilter, head, root\n"

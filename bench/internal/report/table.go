@@ -10,23 +10,7 @@ import (
 type Run struct {
 	Machine Machine  `json:"machine"`
 	Cases   []Case   `json:"cases"`
-	Scales  []Scale  `json:"scales,omitempty"`
 	Missing []string `json:"missing,omitempty"` // what could not be measured, with the reason
-}
-
-// A Scale is how a cost grows with something, one point a measurement.
-type Scale struct {
-	Name   string      `json:"name"` // of its plot's file
-	What   string      `json:"what"`
-	Across string      `json:"across"`
-	Up     string      `json:"up"`
-	Lines  []ScaleLine `json:"lines"`
-}
-
-// A ScaleLine is one curve of a plot.
-type ScaleLine struct {
-	Name   string       `json:"name"`
-	Points [][2]float64 `json:"points"`
 }
 
 // Rows counts the rows that were measured and those that meet their target: all their cases do.

@@ -44,5 +44,8 @@ func (r *Run) Write(folder string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "benchmarks.json"), append(figures, '\n'), 0o644)
+	if err := os.WriteFile(filepath.Join(folder, "benchmarks.json"), append(figures, '\n'), 0o644); err != nil {
+		return err
+	}
+	return r.Draw(folder)
 }

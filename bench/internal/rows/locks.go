@@ -23,7 +23,7 @@ func locks() []contest {
 		row: 11, what: "its hand-over to a process that waits", unit: report.Microseconds,
 		limit:  slow("C flock(2), not cancellable", long, argv{"{}c-handover", "{}locks/handover-c"}),
 		ours:   slow("ours", long, argv{"{}worker", "handover", "{}locks"}),
-		peers:  []contender{slow("oslo lockutils", long, pythonLock("handover-oslo")), slow("fasteners", long, pythonLock("handover-fasteners")), slow("gofrs/flock, 10 ms", long, argv{"{}worker", "handover-gofrs", "{}locks/handover-gofrs"})},
+		peers:  []contender{slow("oslo lockutils", long, pythonLock("handover-oslo")), slow("fasteners", long, pythonLock("handover-fasteners"))},
 		target: report.Target{Value: 100, P99: 250, Ahead: true},
 	}, {
 		row: 12, what: "a lock by name within a process", unit: report.Nanoseconds,

@@ -14,7 +14,7 @@ import (
 func Measure(l *lab.Lab, wanted []int, peers bool, progress io.Writer) (*report.Run, error) {
 	run := &report.Run{Machine: report.ThisMachine()}
 	var all []contest
-	for _, some := range []func() []contest{calls, commands, locks, policy} {
+	for _, some := range []func() []contest{calls, commands, oneShots, sizes, locks, policy} {
 		all = append(all, some()...)
 	}
 	slices.SortStableFunc(all, func(a, b contest) int { return a.row - b.row })

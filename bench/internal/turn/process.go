@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,6 +82,22 @@ func (p *Process) Turn(callers int, long time.Duration) (Sample, error) {
 func (p *Process) explain(err error) error {
 	p.Close()
 	return fmt.Errorf("%s: %w: %s", strings.Join(p.cmd.Args, " "), err, strings.TrimSpace(p.stderr.String()))
+}
+
+// Child is the process id of the program's only child.
+func (p *Process) Child() (pid int, err error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, task := range tasks {
+		text, err := os.ReadFile(task)
+		if err == nil && len(text) > 0 {
+			_, err = fmt.Sscan(string(text), &pid)
+			return pid, err
+		}
+	}
+	return 0, fmt.Errorf("%s has no child", p.cmd.Path)
 }
 
 // Close ends the program by the end of its input, and where it does not heed that within five seconds, by SIGKILL.

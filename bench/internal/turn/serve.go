@@ -22,6 +22,19 @@ func Timed(f func() error) Op {
 	}
 }
 
+// Afterwards is Timed for a function that leaves behind what is to be ended unmeasured.
+func Afterwards(f func() (end func() error, err error)) Op {
+	return func(int) (time.Duration, error) {
+		begin := time.Now()
+		end, err := f()
+		took := time.Since(begin)
+		if err == nil {
+			err = end()
+		}
+		return took, err
+	}
+}
+
 // Batch is the Op of a function that takes less than reading the clock does: n calls, of which it gives the mean.
 func Batch(n int, f func() error) Op {
 	return func(int) (time.Duration, error) {
