@@ -58,6 +58,11 @@ func rootwrap(name string, args []string) int {
 // one decides about a command line and acts on the verdict, and on nothing else. It returns the exit code of what it did
 // itself; a process that became the command returns nothing.
 func one(loaded *host.Loaded, argv []string, token int64, complain func(int, string) int) int {
+	if os.Geteuid() == 0 { // before the log is written: the caller's may be that no file has a byte
+		if err := spawn.OwnLimits(); err != nil {
+			return complain(exitNotExecutable, err.Error())
+		}
+	}
 	request := filters.Request{Argv: argv, Client: caller(loaded)}
 	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()

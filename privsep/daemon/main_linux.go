@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -28,7 +29,7 @@ func (d *Daemon) Main() {
 
 // run is the start-up, in the order that its safety rests on. No byte of the client is read before verify returned.
 func (d *Daemon) run() (served bool, err error) {
-	if err := spawn.CloseOnExecFrom3(); err != nil {
+	if err := errors.Join(spawn.CloseOnExecFrom3(), spawn.OwnLimits()); err != nil {
 		return false, err
 	}
 	kind, peer, err := socketPeer(0)

@@ -39,7 +39,7 @@ const keySize = 32
 // An error is one of the start, those of Load as they are: nothing was told and nothing is served. Standard input, output
 // and error are /dev/null once it serves.
 func Serve(opt Options) error {
-	if err := spawn.CloseOnExecFrom3(); err != nil {
+	if err := errors.Join(spawn.CloseOnExecFrom3(), spawn.OwnLimits()); err != nil {
 		return err
 	}
 	environ := map[string]string{"SUDO_UID": os.Getenv("SUDO_UID")}
