@@ -31,6 +31,9 @@ func (m *machine) Executable(path string, trusted bool) (string, error) {
 		return "", filters.ErrNotExecutable // access(2) takes a folder for executable
 	}
 	canonical, err := trust.Executable(path, m.rules)
+	if err == nil {
+		err = m.interpreters(canonical)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", filters.ErrNotExecutable
 	}
