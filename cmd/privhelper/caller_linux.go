@@ -13,22 +13,30 @@ import (
 )
 
 // caller is who asks for a command: the real uid, or where that is root's the one that sudo or doas names. These two are
-// root's word: whoever is not root has another real uid.
+// root's word: whoever is not root has another real uid. Only one of the two can be: sudo keeps DOAS_USER of its caller's, and
+// doas SUDO_UID, where they are told to keep the environment. Where both are there and differ, nobody knows who it is.
 func caller(loaded *host.Loaded) filters.Client {
 	uid := os.Getuid()
 	if uid != 0 {
 		return loaded.Client(uint32(uid), ownGroups())
 	}
-	if said, err := filters.ParseID(os.Getenv("SUDO_UID")); err == nil {
-		return loaded.Client(said, nil)
+	said, ofSudo := os.LookupEnv("SUDO_UID")
+	name, ofDoas := os.LookupEnv("DOAS_USER")
+	if !ofSudo && !ofDoas {
+		return loaded.Client(0, nil)
 	}
-	if name := os.Getenv("DOAS_USER"); name != "" {
-		if account, err := loaded.LookupUser(name); err == nil {
-			return loaded.Client(uint32(account.UID), nil)
-		}
+	sudoer, err := filters.ParseID(said)
+	if ofSudo && err != nil {
 		return nil // somebody whom nobody knows
 	}
-	return loaded.Client(0, nil)
+	if !ofDoas {
+		return loaded.Client(sudoer, nil)
+	}
+	account, err := loaded.LookupUser(name)
+	if err != nil || ofSudo && sudoer != uint32(account.UID) {
+		return nil
+	}
+	return loaded.Client(uint32(account.UID), nil)
 }
 
 func ownGroups() []uint32 {
