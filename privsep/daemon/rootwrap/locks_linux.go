@@ -46,10 +46,7 @@ func OpenLocks(loaded *host.Loaded, only *filters.Rule, become *confine.User) (*
 		return nil, nil
 	}
 	cfg := loaded.Config
-	if err := os.MkdirAll(cfg.LockPath, 0o755); err != nil {
-		return nil, fmt.Errorf("%s: lock_path: %w", cfg.File, err)
-	}
-	folder, err := os.OpenFile(cfg.LockPath, unix.O_PATH|unix.O_DIRECTORY, 0)
+	folder, err := openLockFolder(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("%s: lock_path: %w", cfg.File, err)
 	}
@@ -78,6 +75,29 @@ func OpenLocks(loaded *host.Loaded, only *filters.Rule, become *confine.User) (*
 		}
 	}
 	return &Locks{&lockutils.Set{Folder: cfg.LockPath, Names: lockutils.Oslo, Mode: mode, SharedFolder: cfg.LockPathShared}}, nil
+}
+
+// openLockFolder opens lock_path, and makes it where it is not there. Through a link in the path of a folder that others may
+// write root would make its files wherever they like, so there is none.
+func openLockFolder(cfg filters.Config) (*os.File, error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_CLOEXEC}
+	if cfg.LockPathShared {
+		how.Resolve = unix.RESOLVE_NO_SYMLINKS
+	}
+	fd, err := unix.Openat2(unix.AT_FDCWD, cfg.LockPath, &how)
+	if errors.Is(err, unix.ENOENT) {
+		if err := os.MkdirAll(cfg.LockPath, 0o755); err != nil {
+			return nil, err
+		}
+		fd, err = unix.Openat2(unix.AT_FDCWD, cfg.LockPath, &how)
+	}
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, fmt.Errorf("%s has a link in it: name the folder itself, for lock_path_shared", cfg.LockPath)
+	case err != nil:
+		return nil, &os.PathError{Op: "open", Path: cfg.LockPath, Err: err}
+	}
+	return os.NewFile(uintptr(fd), cfg.LockPath), nil
 }
 
 // makeLockFile makes a file that does not exist, and leaves one that does: somebody may hold it.
