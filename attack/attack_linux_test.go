@@ -1,0 +1,83 @@
+package attack
+
+import (
+	"testing"
+
+	"github.com/privhelper/privhelper/internal/testenv"
+)
+
+// An attack is one thing that somebody hostile does. It is either an ask, which can be put to others than privhelper too, or
+// whatever do does.
+type attack struct {
+	name    string // of the test
+	how     string // what is done, for docs/attacks.md
+	promise int    // of docs/threat-model.md: the one that would be broken
+	ask     *ask
+	do      func(w *world)
+}
+
+// An area is a group of attacks under one heading.
+type area struct {
+	name    string
+	attacks []attack
+}
+
+var areas = []area{
+	{"filters", filterAttacks},
+	{"arguments", argumentAttacks},
+	{"environment", environmentAttacks},
+	{"caller", callerAttacks},
+	{"configuration", configurationAttacks},
+	{"files", fileAttacks},
+	{"locks", lockAttacks},
+	{"intruder", intruderAttacks},
+	{"service", serviceAttacks},
+	{"lifetime", lifetimeAttacks},
+	{"network", networkAttacks},
+	{"terminal", terminalAttacks},
+	{"errors", errorAttacks},
+}
+
+// TestAttacks makes every attack on the binary, as root. Each has a world of its own.
+func TestAttacks(t *testing.T) {
+	testenv.NeedRoot(t)
+	others := startBystander(t)
+	for _, area := range areas {
+		t.Run(area.name, func(t *testing.T) {
+			for _, a := range area.attacks {
+				t.Run(a.name, func(t *testing.T) {
+					w := newWorld(t)
+					if a.ask != nil {
+						a.ask.attack(w)
+					} else {
+						a.do(w)
+					}
+					others.live(t)
+				})
+			}
+		})
+	}
+}
+
+// TestTable: the names tell attacks apart, and every promise is attacked at least three times.
+func TestTable(t *testing.T) {
+	seen, promised := map[string]bool{}, map[int]int{}
+	for _, area := range areas {
+		for _, a := range area.attacks {
+			if seen[area.name+"/"+a.name] || a.how == "" || (a.ask == nil) == (a.do == nil) {
+				t.Errorf("%s/%s is there twice, or says or does nothing", area.name, a.name)
+			}
+			seen[area.name+"/"+a.name] = true
+			promised[a.promise]++
+		}
+	}
+	for promise := 1; promise <= 10; promise++ {
+		if promised[promise] < 3 {
+			t.Errorf("promise %d is attacked %d times", promise, promised[promise])
+		}
+		delete(promised, promise)
+	}
+	if len(promised) > 0 {
+		t.Errorf("promises that there are not: %v", promised)
+	}
+}
