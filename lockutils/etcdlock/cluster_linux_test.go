@@ -17,11 +17,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/lockutils"
 	"github.com/privhelper/privhelper/lockutils/etcdlock"
 )
 
+// TestMain makes the test binary a root helper too, told from the tests by its first argument: a launcher gives its helper
+// no environment.
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Children{"hold": holdChild, "contend": contendChild})
+	if len(os.Args) == 3 && os.Args[1] == "helper" {
+		fencedHelper(os.Args[2])
+	}
+	testenv.Main(m, testenv.Children{"hold": holdChild, "late": lateChild, "contend": contendChild})
 }
 
 // member is one etcd server on loopback.
@@ -176,18 +182,24 @@ func holdChild(args []string) error {
 	if err != nil {
 		return err
 	}
+	return obey(held, func() string { return "" })
+}
+
+// obey says the token of a lock, and at each line of input whether it is lost, and what came of doing then.
+func obey(held *lockutils.Held, then func() string) error {
 	fmt.Println(held.Token())
 	var word string
 	for {
 		if _, err := fmt.Scanln(&word); err != nil {
 			return nil
 		}
+		state := "held"
 		select {
 		case <-held.Lost():
-			fmt.Println("lost")
+			state = "lost"
 		default:
-			fmt.Println("held")
 		}
+		fmt.Println(state + then())
 	}
 }
 

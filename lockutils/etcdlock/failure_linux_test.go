@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/internal/testenv"
 	"github.com/privhelper/privhelper/lockutils"
@@ -28,9 +30,10 @@ type holder struct {
 	token int64
 }
 
-func startHolder(t *testing.T, c *cluster, url, name string) *holder {
+func startHolder(t *testing.T, cmd *exec.Cmd) *holder {
 	t.Helper()
-	h := &holder{cmd: testenv.Child(t, "hold", c.url(url), name)}
+	cmd.Stderr = os.Stderr
+	h := &holder{cmd: cmd}
 	in, err := h.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -69,11 +72,22 @@ func (h *holder) state(t *testing.T) string {
 	return h.line(t)
 }
 
+// stop stops the holder, and returns when it stands still.
+func (h *holder) stop(t *testing.T) time.Time {
+	t.Helper()
+	h.cmd.Process.Signal(syscall.SIGSTOP)
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(h.cmd.Process.Pid, &status, unix.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("wait for the holder to stop: %v, status %x", err, status)
+	}
+	return time.Now()
+}
+
 // The next gets in when the TTL of a killed holder is over, with a greater token.
 func TestHolderKilled(t *testing.T) {
 	c := startCluster(t, 3)
 	l := c.open("/k?ttl=3s")
-	h := startHolder(t, c, "/k?ttl=3s", "x")
+	h := startHolder(t, testenv.Child(t, "hold", c.url("/k?ttl=3s"), "x"))
 	if err := h.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +109,11 @@ func TestHolderKilled(t *testing.T) {
 func TestHolderStopped(t *testing.T) {
 	c := startCluster(t, 1)
 	l := c.open("/s?ttl=2s")
-	h := startHolder(t, c, "/s?ttl=2s", "x")
+	h := startHolder(t, testenv.Child(t, "hold", c.url("/s?ttl=2s"), "x"))
 	if state := h.state(t); state != "held" {
 		t.Fatal(state)
 	}
-	h.cmd.Process.Signal(syscall.SIGSTOP)
-	stopped := time.Now()
+	stopped := h.stop(t)
 	fmt.Fprintln(h.in, "?") // the first that it reads when it goes on
 	held := lock(t, l, "x")
 	if held.Token() <= h.token {
