@@ -1,7 +1,7 @@
 //go:build selinux
 
 // Package selinux_test compiles the module, links it with all of Debian's policy and searches what comes out, with Debian's
-// tools: `make test-policy`. No kernel loads it; `make test-selinux` boots it.
+// tools: `make test-policy`. No kernel loads it.
 package selinux_test
 
 import (
