@@ -2,18 +2,20 @@
 // turn in one run, and writes what it found: JSON, the table of docs/benchmarks.md, plots. It runs as root, on Linux, with gcc;
 // the peers are Debian's packages (see peers/README.md).
 //
-//	bench [-rows 1,3] [-peers] [-out FOLDER]
+//	bench [-rows 1,3] [-peers] [-most 5m] [-out FOLDER]
 //
 // It ends with 0 where everything could be measured, whether the targets are met or not.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/privhelper/privhelper/bench/internal/lab"
 	"github.com/privhelper/privhelper/bench/internal/rows"
@@ -24,14 +26,15 @@ func main() {
 	peers := flag.Bool("peers", false, "measure the peers too")
 	tree := flag.String("tree", "..", "the project's source")
 	out := flag.String("out", "", "the folder of benchmarks.md, which gets the table, and of benchmarks/ with JSON and plots; empty: nothing is written")
+	most := flag.Duration("most", 0, "begin nothing more after so long; 0: no bound")
 	flag.Parse()
-	if err := bench(*only, *peers, *tree, *out); err != nil {
+	if err := bench(*only, *peers, *most, *tree, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func bench(only string, peers bool, tree, out string) error {
+func bench(only string, peers bool, most time.Duration, tree, out string) error {
 	var wanted []int
 	for word := range strings.FieldsFuncSeq(only, func(r rune) bool { return r == ',' }) {
 		n, err := strconv.Atoi(word)
@@ -49,12 +52,12 @@ func bench(only string, peers bool, tree, out string) error {
 		return err
 	}
 	defer l.Close()
-	run, err := rows.Measure(l, wanted, peers, os.Stdout)
+	run, err := rows.Measure(l, wanted, peers, most, os.Stdout)
 	if err != nil {
-		return err
+		run.Missing = append(run.Missing, err.Error()+", and what comes after it")
 	}
-	if out == "" {
-		return nil
+	if out != "" {
+		err = errors.Join(err, run.Write(out))
 	}
-	return run.Write(out)
+	return err
 }

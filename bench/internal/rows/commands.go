@@ -18,7 +18,7 @@ var (
 )
 
 // rateTurn is longer than other turns: there are few commands in one.
-const rateTurn = time.Second / 2
+const rateTurn = 400 * time.Millisecond
 
 // commands are rows 3, 4 and 15: /usr/bin/true.
 func commands() []contest {

@@ -8,7 +8,7 @@ import (
 )
 
 // defaultTurn is how long a turn lasts.
-const defaultTurn = 300 * time.Millisecond
+const defaultTurn = 200 * time.Millisecond
 
 // A command line of the lab: "{}" begins a path within it.
 type argv []string

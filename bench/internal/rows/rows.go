@@ -4,14 +4,17 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/privhelper/privhelper/bench/internal/lab"
 	"github.com/privhelper/privhelper/bench/internal/report"
 )
 
 // Measure runs the rows that are wanted, all if none is named, with the peers if they are to be there, and says on progress
-// what it does. An error is one of measuring; what was measured before it is in the run.
-func Measure(l *lab.Lab, wanted []int, peers bool, progress io.Writer) (*report.Run, error) {
+// what it does. It begins no contest after most; 0: no bound. An error is one of measuring; what was measured before it is in
+// the run.
+func Measure(l *lab.Lab, wanted []int, peers bool, most time.Duration, progress io.Writer) (*report.Run, error) {
+	begin := time.Now()
 	run := &report.Run{Machine: report.ThisMachine()}
 	var all []contest
 	for _, some := range []func() []contest{calls, commands, oneShots, sizes, locks, policy} {
@@ -21,6 +24,9 @@ func Measure(l *lab.Lab, wanted []int, peers bool, progress io.Writer) (*report.
 	for _, c := range all {
 		if len(wanted) > 0 && !slices.Contains(wanted, c.row) {
 			continue
+		}
+		if most > 0 && time.Since(begin) > most {
+			return run, fmt.Errorf("row %d, %s: no time was left", c.row, c.what)
 		}
 		result, missing, err := c.run(l, peers)
 		if err != nil {
