@@ -236,8 +236,8 @@ func TestStats(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []stats.Calls{{Entrypoint: "", Outcome: "no_entrypoint", Count: 1}, {Entrypoint: "work.do", Outcome: "ok", Count: 2},
-		{Entrypoint: "work.do", Outcome: "cancelled", Count: 1}, {Entrypoint: "work.do", Outcome: "work.bad_day", Count: 1}}
+	want := []stats.Calls{{Entrypoint: "", Outcome: "no_entrypoint", Count: 1}, {Entrypoint: "work.do", Outcome: "cancelled", Count: 1},
+		{Entrypoint: "work.do", Outcome: "ok", Count: 2}, {Entrypoint: "work.do", Outcome: "work.bad_day", Count: 1}}
 	if !slices.Equal(s.Calls, want) || len(s.InFlight) != 0 || s.HeldBytes != 0 {
 		t.Errorf("%+v,\nwant %+v", s.Calls, want)
 	}
