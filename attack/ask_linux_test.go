@@ -4,7 +4,6 @@ package attack
 // hands on what the command must not get.
 type ask struct {
 	options, rules string            // of privhelper.conf, and of the policy
-	sudoers, doas  string            // the same policy for others; "" where they cannot say it
 	oslo           bool              // whether oslo.rootwrap is asked
 	files          func(w *world)    // what must be there
 	harmless       []string          // a command that must run

@@ -5,7 +5,7 @@ import "strings"
 // tells is an attack on a command that tells what it was given: the caller hands something on, and the command must not
 // have it.
 func tells(name, how, caller string, bad func(result) bool) attack {
-	return attack{name, how, 4, &ask{rules: "report: CommandFilter, report, root\n", oslo: true, sudoers: "@B@report", doas: "@B@report",
+	return attack{name, how, 4, &ask{rules: "report: CommandFilter, report, root\n", oslo: true,
 		harmless: []string{"report"}, caller: caller, bad: bad}, nil}
 }
 

@@ -34,8 +34,7 @@ func pathFiles(w *world) {
 // path is an attack on a PathFilter and on ArgvFilter's <path:> at once.
 func path(name, how, hostile string) attack {
 	return attack{name, how, 5, &ask{
-		rules: "show: PathFilter, show, root, @W@/images\nargv: ArgvFilter, show, root, of=<path:@W@/images>\n", oslo: true, files: pathFiles,
-		sudoers: "@W@/bin/show @W@/images/*", harmless: []string{"show", "@W@/images/one"}, hostile: []string{"show", hostile}}, nil}
+		rules: "show: PathFilter, show, root, @W@/images\nargv: ArgvFilter, show, root, of=<path:@W@/images>\n", oslo: true, files: pathFiles, harmless: []string{"show", "@W@/images/one"}, hostile: []string{"show", hostile}}, nil}
 }
 
 func ip(name, how string, hostile ...string) attack {
@@ -45,14 +44,13 @@ func ip(name, how string, hostile ...string) attack {
 
 func pattern(name, how, text, harmless, hostile string) attack {
 	return attack{name, how, 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, " + text + "\n", oslo: true,
-		sudoers: "@W@/bin/tool ^(" + text + ")$",
-		files:   tools("@W@/bin/tool"), harmless: []string{"tool", harmless}, hostile: []string{"tool", hostile}}, nil}
+		files: tools("@W@/bin/tool"), harmless: []string{"tool", harmless}, hostile: []string{"tool", hostile}}, nil}
 }
 
 const chain = "nice: ChainingRegExpFilter, nice, root, nice, -n, -?\\d+\ntool: CommandFilter, tool, root\nas-nobody: CommandFilter, other, nobody\n"
 
 var filterAttacks = []attack{
-	{"default-is-no", "a program that no rule names", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudoers: "@W@/bin/tool", doas: "@W@/bin/tool",
+	{"default-is-no", "a program that no rule names", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
 		files: tools("@W@/bin/tool", "@W@/bin/other"), harmless: []string{"tool"}, hostile: []string{"other"}}, nil},
 	{"builtin-privsep-helper", "privsep-helper, for which there is no rule", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
 		files: tools("@W@/bin/tool", "@W@/bin/privsep-helper"), harmless: []string{"tool"}, hostile: []string{"privsep-helper", "--config-file", "@E@/x"}}, nil},
@@ -84,17 +82,15 @@ var filterAttacks = []attack{
 	pattern("regexp-newline", "a final newline", "foo", "foo", "foo\n"),
 	pattern("regexp-lines", "a second line, with (?m)", "(?m)foo", "foo", "foo\n--output=/etc/passwd"),
 	pattern("regexp-prefix", "text in front", "foo", "foo", "-x foo"),
-	{"regexp-more-arguments", "one argument more than there are patterns", 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, a\n", oslo: true, sudoers: "@W@/bin/tool a", doas: "@W@/bin/tool args a",
+	{"regexp-more-arguments", "one argument more than there are patterns", 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, a\n", oslo: true,
 		files: tools("@W@/bin/tool"), harmless: []string{"tool", "a"}, hostile: []string{"tool", "a", "b"}}, nil},
-	{"argv-option", "an option for <name>", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <name>\n", files: tools("@W@/bin/tool"),
-		sudoers: "@W@/bin/tool show [a-z-]*", harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show", "--output=x"}}, nil},
-	{"argv-two-in-one", "two arguments in one, with a blank", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <ifname>\n", files: tools("@W@/bin/tool"), doas: "@W@/bin/tool args show a",
-		sudoers: "@W@/bin/tool show a", harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show a"}}, nil},
+	{"argv-option", "an option for <name>", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <name>\n", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show", "--output=x"}}, nil},
+	{"argv-two-in-one", "two arguments in one, with a blank", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <ifname>\n", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show a"}}, nil},
 	{"argv-integer", "2^64 and a sign for <int:0-10>", 1, &ask{rules: "tool: ArgvFilter, tool, root, <int:0-10>\n", files: tools("@W@/bin/tool"),
 		harmless: []string{"tool", "10"}, hostile: []string{"tool", "18446744073709551617"}}, nil},
-	{"program-of-that-name", "a program of the same name in another folder", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudoers: "@W@/bin/tool", doas: "@W@/bin/tool",
+	{"program-of-that-name", "a program of the same name in another folder", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"tool"}, hostile: []string{"@E@/tool"}}, nil},
-	{"program-relative", "./tool, in a folder of the caller's", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudoers: "@W@/bin/tool", doas: "@W@/bin/tool",
+	{"program-relative", "./tool, in a folder of the caller's", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"tool"}, caller: "cd @E@", hostile: []string{"./tool"}}, nil},
 	{"environment-value", "env A=other, where the rule says A=one", 1, &ask{rules: "tool: EnvFilter, env, root, A=one, B=, tool\n", oslo: true,
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "A=one", "B=x", "tool"}, hostile: []string{"env", "A=two", "B=x", "tool"}}, nil},
@@ -102,7 +98,7 @@ var filterAttacks = []attack{
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "B=x", "tool"}, hostile: []string{"env", "LD_PRELOAD=@E@/x.so", "B=x", "tool"}}, nil},
 	{"environment-function", "a function for bash in an allowed variable", 4, &ask{rules: "tool: EnvFilter, env, root, B=, tool\n", oslo: true,
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "B=x", "tool"}, hostile: []string{"env", "B=() { :; }; touch @C@", "tool"}}, nil},
-	{"user-and-groups", "a rule of nobody's, started by root with groups", 2, &ask{rules: "report: CommandFilter, report, nobody\n", oslo: true, sudoers: "(nobody) @B@report", doas: "as nobody @B@report",
+	{"user-and-groups", "a rule of nobody's, started by root with groups", 2, &ask{rules: "report: CommandFilter, report, nobody\n", oslo: true,
 		harmless: []string{"report"}, caller: `exec setpriv --groups 0,4,6 "$@"`, bad: func(r result) bool {
 			return !hasLine(r.out, "Uid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Gid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Groups:\t65534 ")
 		}}, nil},

@@ -22,7 +22,7 @@ var (
 var base string
 
 // programs are what this test binary is where it is called by their names.
-var programs = map[string]func(args []string) error{"intruder": intruder, "peers": peersProgram}
+var programs = map[string]func(args []string) error{"intruder": intruder}
 
 func TestMain(m *testing.M) {
 	if program := programs[filepath.Base(os.Args[0])]; program != nil {

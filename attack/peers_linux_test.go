@@ -1,3 +1,0 @@
-package attack
-
-func peersProgram([]string) error { return nil }
