@@ -65,8 +65,9 @@ func TestLeaksNothing(t *testing.T) {
 				if u[1].Files > u[0].Files {
 					t.Errorf("%s: %d open files became %d", side, u[0].Files, u[1].Files)
 				}
-				// The race detector keeps a shadow of all memory that ever was: its figure says nothing.
-				if more := u[1].KiB - u[0].KiB; more > maxGrowth && !raceDetector {
+				// The race detector keeps a shadow of all memory that ever was: its figure says nothing. Nor does that of a
+				// machine whose processors are wanted by others: calls pile up there that elsewhere follow each other.
+				if more := u[1].KiB - u[0].KiB; more > maxGrowth && !raceDetector && testenv.Alone() {
 					t.Errorf("%s: %d KiB more", side, more)
 				}
 			}

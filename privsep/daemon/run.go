@@ -76,7 +76,7 @@ func (s *server) run(c *call) {
 //
 //go:noinline
 func growStack(i uint) byte {
-	var room [8 << 10]byte
+	var room [3 << 10]byte
 	return room[i%uint(len(room))]
 }
 

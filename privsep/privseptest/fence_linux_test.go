@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/privhelper/privhelper/privsep"
@@ -23,8 +24,8 @@ var (
 // handler calls another under the same fence, with the token that it got.
 func TestFence(t *testing.T) {
 	d := daemon.New(daemon.Options{Context: volumes, FencePath: filepath.Join(t.TempDir(), "fences")})
-	ran := 0
-	token := func(ctx context.Context, _ privsep.Void) (int64, error) { ran++; return daemon.Token(ctx), nil }
+	var ran atomic.Int32
+	token := func(ctx context.Context, _ privsep.Void) (int64, error) { ran.Add(1); return daemon.Token(ctx), nil }
 	daemon.Handle(d, attach, token)
 	daemon.Handle(d, look, token)
 	daemon.Handle(d, within, func(ctx context.Context, v privsep.Void) (int64, error) {
@@ -45,13 +46,13 @@ func TestFence(t *testing.T) {
 		{within, 8, ""},
 		{attach, 7, "older than 8"},
 	} {
-		ran = 0
+		ran.Store(0)
 		got, err := step.call.Call(t.Context(), privsep.WithToken(c, step.token), privsep.Void{})
-		if step.want == "" && (err != nil || got != step.token || ran != 1) {
-			t.Errorf("step %d: %d, %v, ran %d times", i, got, err, ran)
+		if step.want == "" && (err != nil || got != step.token || ran.Load() != 1) {
+			t.Errorf("step %d: %d, %v, ran %d times", i, got, err, ran.Load())
 		}
-		if step.want != "" && (!errors.Is(err, privsep.CodeFenced) || !strings.Contains(err.Error(), step.want) || ran != 0) {
-			t.Errorf("step %d: %v, ran %d times", i, err, ran)
+		if step.want != "" && (!errors.Is(err, privsep.CodeFenced) || !strings.Contains(err.Error(), step.want) || ran.Load() != 0) {
+			t.Errorf("step %d: %v, ran %d times", i, err, ran.Load())
 		}
 	}
 	if d := attach.Context().Declarations()[0]; d.Fingerprint != "{} -> i64 fence volume" {

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/privhelper/privhelper/internal/testenv"
 	"github.com/privhelper/privhelper/privsep/internal/strict"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
@@ -25,7 +25,7 @@ type scenario struct {
 // run is a scenario with everything that is promised of it: the helper ends with one line that says why or serves on
 // with nothing left open, it grows by less than 16 MB, and another client's helper answers within 100 ms all the while.
 // That last is a promise about privhelper and not about what else runs on this machine: it is judged where
-// PRIVHELPER_TEST_ALONE says that nothing else does, which .ci/run has a step for.
+// nothing else does (testenv.Alone).
 func run(t *testing.T, scenarios []scenario) {
 	other := startBystander(t)
 	for _, s := range scenarios {
@@ -40,7 +40,7 @@ func run(t *testing.T, scenarios []scenario) {
 			}
 			p := other.saw(t)
 			t.Logf("the bystander made %d calls, the slowest took %v", p.Count, p.Slowest)
-			if p.Slowest > slowest && os.Getenv("PRIVHELPER_TEST_ALONE") != "" {
+			if p.Slowest > slowest && testenv.Alone() {
 				t.Errorf("another client's helper took %v to answer", p.Slowest)
 			}
 		})
