@@ -129,14 +129,15 @@ func (p *place) waitOnce(ctx context.Context) error {
 }
 
 // leave gives the place up, and returns when that is certain. It compares the revision: where an answer was lost and the
-// key is of a later place by now, nothing is deleted.
+// key is of a later place by now, nothing is deleted. It asks eight times in a TTL: the client takes the members in turn,
+// and with fewer the renewals in between can make each try meet the same member, which may be one that was cut off.
 func (p *place) leave() error {
 	s := p.session
 	ctx, cancel := context.WithTimeout(s.ctx, s.ttl)
 	defer cancel()
 	pause := backoff{}
 	for sent := 1; ; sent++ {
-		asked, cancel := context.WithTimeout(ctx, s.ttl/4)
+		asked, cancel := context.WithTimeout(ctx, s.ttl/8)
 		answer, err := s.locker.client.Txn(asked).
 			If(clientv3.Compare(clientv3.CreateRevision(p.key), "=", p.rev)).
 			Then(clientv3.OpDelete(p.key)).Commit()
