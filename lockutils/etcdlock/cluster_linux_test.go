@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 	testenv.Main(m, testenv.Children{"hold": holdChild, "late": lateChild, "contend": contendChild})
 }
 
-// member is one etcd server on loopback.
+// member is one etcd server.
 type member struct {
 	name    string
 	address string // host:port for clients
@@ -45,7 +46,22 @@ type cluster struct {
 	members []*member
 }
 
+// site is where a member is: its addresses, and the command that brings a program there; on loopback, none.
+type site struct {
+	client, peer string // host:port
+	via          []string
+}
+
 func startCluster(t testing.TB, size int, extra ...string) *cluster {
+	t.Helper()
+	var sites []site
+	for range size {
+		sites = append(sites, site{client: freeAddress(t), peer: freeAddress(t)})
+	}
+	return startClusterAt(t, sites, extra...)
+}
+
+func startClusterAt(t testing.TB, sites []site, extra ...string) *cluster {
 	t.Helper()
 	server := testenv.NeedProgram(t, "etcd", "etcd-server")
 	scheme := "http"
@@ -53,21 +69,19 @@ func startCluster(t testing.TB, size int, extra ...string) *cluster {
 		scheme = "https"
 	}
 	c := &cluster{t: t}
-	var peers, initial []string
-	for i := range size {
-		m := &member{name: fmt.Sprintf("m%d", i), address: freeAddress(t)}
-		peer := "http://" + freeAddress(t)
-		peers = append(peers, peer)
-		initial = append(initial, m.name+"="+peer)
-		c.members = append(c.members, m)
+	var initial []string
+	for i, s := range sites {
+		initial = append(initial, fmt.Sprintf("m%d=http://%s", i, s.peer))
 	}
-	for i, m := range c.members {
-		m.args = append([]string{
+	for i, s := range sites {
+		m := &member{name: fmt.Sprintf("m%d", i), address: s.client}
+		m.args = slices.Concat(s.via, []string{
 			server, "--name", m.name, "--data-dir", filepath.Join(t.TempDir(), m.name),
-			"--listen-client-urls", scheme + "://" + m.address, "--advertise-client-urls", scheme + "://" + m.address,
-			"--listen-peer-urls", peers[i], "--initial-advertise-peer-urls", peers[i],
+			"--listen-client-urls", scheme + "://" + s.client, "--advertise-client-urls", scheme + "://" + s.client,
+			"--listen-peer-urls", "http://" + s.peer, "--initial-advertise-peer-urls", "http://" + s.peer,
 			"--initial-cluster", strings.Join(initial, ","), "--log-level", "error",
-		}, extra...)
+		}, extra)
+		c.members = append(c.members, m)
 		c.start(m)
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -212,6 +213,45 @@ func (h *history) contend(t *testing.T, c *cluster, lock string, client int) (en
 		}
 }
 
+// check judges a history whose contenders have ended, and counts the late acts that the fence refused.
+func (h *history) check(t *testing.T, name string) (late int) {
+	t.Helper()
+	switch porcupine.CheckOperationsTimeout(lockModel, h.ops, time.Minute) {
+	case porcupine.Illegal:
+		t.Errorf("%s: two held, or the fence let a late one pass; %d deeds", name, len(h.ops))
+		for _, op := range h.ops {
+			t.Logf("%d %d %d %+v", op.ClientId, op.Call, op.Return, op.Input)
+		}
+	case porcupine.Unknown:
+		t.Errorf("%s: not decided within a minute; %d deeds", name, len(h.ops))
+	}
+	for _, op := range h.ops {
+		if d := op.Input.(deed); d.kind == "act" && !d.ok {
+			late++
+		}
+	}
+	return late
+}
+
+// waitGrant waits until somebody is granted the lock, from now on.
+func (h *history) waitGrant(t *testing.T, name string) {
+	t.Helper()
+	began := clock()
+	granted := func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return slices.ContainsFunc(h.ops, func(op porcupine.Operation) bool {
+			return op.Input.(deed).kind == "lock" && op.Return > began
+		})
+	}
+	for !granted() {
+		if clock()-began > int64(time.Minute) {
+			t.Fatalf("%s: not granted within a minute", name)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // disturb makes members and holders fail at random for a while.
 func disturb(c *cluster, random *rand.Rand, stops []func(time.Duration), until time.Time) {
 	for time.Now().Before(until) {
@@ -282,21 +322,8 @@ func TestSchedules(t *testing.T) {
 			end()
 		}
 		for i, h := range histories {
-			switch porcupine.CheckOperationsTimeout(lockModel, h.ops, time.Minute) {
-			case porcupine.Illegal:
-				t.Errorf("round %d, seed %d, lock %d: two held, or the fence let a late one pass; %d deeds", round, seed, i, len(h.ops))
-				for _, op := range h.ops {
-					t.Logf("%d %d %d %+v", op.ClientId, op.Call, op.Return, op.Input)
-				}
-			case porcupine.Unknown:
-				t.Errorf("round %d, seed %d, lock %d: not decided within a minute; %d deeds", round, seed, i, len(h.ops))
-			}
+			late += h.check(t, fmt.Sprintf("round %d, seed %d, lock %d", round, seed, i))
 			deeds += len(h.ops)
-			for _, op := range h.ops {
-				if d := op.Input.(deed); d.kind == "act" && !d.ok {
-					late++
-				}
-			}
 			done++
 		}
 		if t.Failed() {
