@@ -87,7 +87,8 @@ func (n *network) disturb(c *cluster, random *rand.Rand, stops []func(time.Durat
 		pause := time.Duration(500+random.IntN(2500)) * time.Millisecond
 		var wg sync.WaitGroup
 		if random.IntN(2) == 0 {
-			wg.Go(func() { stops[random.IntN(len(stops))](pause) })
+			stop := stops[random.IntN(len(stops))]
+			wg.Go(func() { stop(pause) })
 		}
 		switch random.IntN(5) {
 		case 0: // a member and its clients are alone
