@@ -20,6 +20,11 @@ func typed(w *world, words []string) string {
 		shell[i] = "'" + strings.ReplaceAll(shell[i], "'", `'\''`) + "'"
 	}
 	cmd := exec.Command("script", "-qec", strings.Join(shell, " "), "/dev/null")
+	in, err := cmd.StdinPipe() // an end of its input script(1) would type too, as ^D
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer in.Close()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		w.t.Fatalf("script: %v, %s", err, out)
