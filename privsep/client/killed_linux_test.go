@@ -67,7 +67,8 @@ func TestClientKilled(t *testing.T) {
 				slices.Sort(took)
 				median, longest := took[len(took)/2], took[len(took)-1]
 				t.Logf("%s: killed %d times; all was gone after %v in the median and %v at most", how, len(took), median, longest)
-				if longest > killedBound {
+				// Beside other packages' tests the processors are theirs for a second and more.
+				if longest > killedBound && (testenv.Alone() || longest > 10*killedBound) {
 					t.Errorf("%s: after %v something lived", how, longest)
 				}
 			}
