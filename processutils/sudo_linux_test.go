@@ -80,7 +80,7 @@ func bySudo([]string) error {
 	var failed *processutils.ExecError
 	for _, script := range []string{"exec sleep 100111", "trap '' TERM; exec sleep 100110"} {
 		c = processutils.Command("sh", "-c", script)
-		c.Timeout, c.Stop.Grace = 300*time.Millisecond, 500*time.Millisecond
+		c.Timeout, c.Stop.Grace = 2*time.Second, 500*time.Millisecond // until then sudo must have started it, also on a busy machine
 		began := time.Now()
 		_, err = sudo.Run(context.Background(), c)
 		if took := time.Since(began); took > c.Timeout+c.Stop.Grace+time.Second || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &failed) {
