@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/internal/testenv"
+	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/internal/strict"
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
@@ -196,10 +197,13 @@ func (v *victim) until(id uint64) (last message, others map[string]int) {
 	}
 }
 
-// look asks the helper what it has open.
+// look asks the helper what it has open, again where calls of before still take all places.
 func (v *victim) look() (l looks) {
 	v.t.Helper()
 	m, _ := v.until(v.call("target.look", 0, []byte{0x80}))
+	for end := time.Now().Add(patience); m.code == string(privsep.CodeBusy) && time.Now().Before(end); {
+		m, _ = v.until(v.call("target.look", 0, []byte{0x80}))
+	}
 	r := strict.NewReader(m.body)
 	n, err := r.Map()
 	for range n {
