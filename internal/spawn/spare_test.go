@@ -5,13 +5,15 @@ package spawn
 import (
 	"os"
 	"testing"
+
+	"github.com/privhelper/privhelper/internal/testenv"
 )
 
 // A folder goes from one command to the next only as it was made, and is no longer the first one's.
 func TestFoldersAreUsedAgain(t *testing.T) {
 	g, f := newTestGroup(t, Options{}), newTestForker(t)
 	if g.cg == nil {
-		t.Skip(g.Method())
+		testenv.Miss(t, g.Method())
 	}
 	ended := func(script string) *Process {
 		p, _ := start(t, g, f, script)
