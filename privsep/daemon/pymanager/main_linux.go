@@ -48,7 +48,7 @@ func Serve(opt Options) error {
 	if err != nil {
 		return err
 	}
-	debug.SetGCPercent(50) // as daemon.Main, whatever the environment said
+	debug.SetGCPercent(25) // as daemon.Main, whatever the environment said
 	os.Clearenv()
 	os.Setenv("PATH", filters.DefaultPath)
 	var config filters.Config
