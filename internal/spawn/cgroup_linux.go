@@ -223,12 +223,13 @@ func removeCgroup(path string) error {
 	return err
 }
 
-// moveOut moves all that lives in a command's folder to the cgroup that this process started in, until nothing new was forked into it meanwhile,
-// removes the folder and returns what it moved. A folder that is gone has nothing in it.
+// moveOut moves all that lives in a command's folder to the cgroup that this process started in, until nothing new was
+// forked into it meanwhile, removes the folder and returns what it moved. A folder that is gone has nothing in it: the
+// reaper removes what it finds empty, also between the opening and the reading of a file in it (ENODEV).
 func (c *cgroup) moveOut(path string) (moved []procStat, err error) {
 	for deadline := time.Now().Add(endTime); time.Now().Before(deadline); {
 		b, err := os.ReadFile(path + "/cgroup.procs")
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 			return moved, nil
 		} else if err != nil {
 			return moved, err

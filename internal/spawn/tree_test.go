@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -211,6 +212,38 @@ func TestLetGo(t *testing.T) {
 			t.Error("another group's Close ended what was let go")
 		}
 	})
+}
+
+// The reaper removes a folder as soon as it is empty, also under the hands of who empties it.
+func TestLetGoBesideTheReaper(t *testing.T) {
+	g, f := newTestGroup(t, Options{}), newTestForker(t)
+	if g.cg == nil {
+		testenv.Miss(t, g.Method())
+	}
+	var reaper sync.WaitGroup
+	defer reaper.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	reaper.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				children.dropEmpty()
+			}
+		}
+	})
+	for range 100 {
+		p, lines := start(t, g, f, escapee+"exit 0")
+		daemon := readLife(t, lines)
+		if st, err := p.Wait(); st.Code != 0 || err != nil {
+			t.Fatal(st, err)
+		}
+		if pids, err := p.LetGo(); !slices.Equal(pids, []int{daemon.pid}) || err != nil {
+			t.Errorf("LetGo found %v, not %d: %v", pids, daemon.pid, err)
+		}
+	}
 }
 
 func TestLetGoOfTheRunning(t *testing.T) {
