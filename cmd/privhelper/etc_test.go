@@ -65,6 +65,16 @@ func TestUnits(t *testing.T) {
 	}
 }
 
+// TestUnitsLeaveClone3: systemd takes a unit in which no command can be born in its cgroup.
+func TestUnitsLeaveClone3(t *testing.T) {
+	for _, name := range []string{"privhelper.service", "privhelper@.service"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "etc/systemd/system", name))
+		if err != nil || strings.Contains(string(text), "\nRestrictNamespaces=") {
+			t.Errorf("%s: RestrictNamespaces= forbids clone3(2), %v", name, err)
+		}
+	}
+}
+
 // TestTemplates: the template of a unit says what the unit says, of another name.
 func TestTemplates(t *testing.T) {
 	for _, kind := range []string{"socket", "service"} {

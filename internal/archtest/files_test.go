@@ -18,7 +18,7 @@ var unsafeFiles = map[string]string{
 	"internal/spawn/reaper_linux.go":         "waitid: x/sys leaves the fields of siginfo to the reader",
 	"privsep/confine/sandbox_linux.go":       "landlock: x/sys has the numbers and no functions",
 	"privsep/internal/wire/recvmsg_linux.go": "recvmsg: the wrapper puts an address on the heap with each message, which is most of what a call allocates",
-	"internal/spawn/dumpable_test.go":        "a test that forbids a system call by seccomp, to see that it is made",
+	"internal/spawn/forbid_test.go":          "tests that forbid a system call by seccomp, to see that it is made, or what is done without it",
 
 	"privsep/confine/children_verify_linux_test.go": "a test that calls what libcap wraps, to prove that it was refused",
 	"privsep/daemon/service/peer_linux.go":          "getsockopt(2) with SO_PEERGROUPS",

@@ -26,6 +26,9 @@ type cgroup struct {
 
 // openCgroup makes the folder and sweeps those that helpers of the same name left behind. Its error is the reason for a walk.
 func openCgroup(name string, owner *Owner) (*cgroup, error) {
+	if err := bornInCgroups(); err != nil {
+		return nil, err
+	}
 	parent, err := ownCgroup()
 	if err != nil {
 		return nil, err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +17,8 @@ import (
 // dumpableChild starts commands as another user, one that exists and one that does not, and says what it is afterwards.
 func dumpableChild(args []string) error {
 	if args[0] == "refused" {
-		if err := refuseDumpable(); err != nil {
+		// That it is called cannot be seen otherwise where fs.suid_dumpable is 0.
+		if err := forbid(syscall.ENOTRECOVERABLE, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE); err != nil {
 			return err
 		}
 	}
@@ -43,26 +43,6 @@ func dumpableChild(args []string) error {
 		}
 	}
 	return g.Close()
-}
-
-// refuseDumpable makes prctl(PR_SET_DUMPABLE) fail in this process from now on: that it is called cannot be seen otherwise
-// where fs.suid_dumpable is 0.
-func refuseDumpable() error {
-	deny := uint32(unix.SECCOMP_RET_ERRNO | int(syscall.ENOTRECOVERABLE))
-	filter := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_PRCTL, Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 16}, // its first argument
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.PR_SET_DUMPABLE, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: deny},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC, uintptr(unsafe.Pointer(&program)))
-	if errno != 0 {
-		return fmt.Errorf("seccomp: %w", errno)
-	}
-	return nil
 }
 
 // Until it executes, a child shares its parent's memory: when it takes other ids, the kernel makes its parent as dumpable

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ownCgroup returns the folder of this process's cgroup in the cgroup2 mount.
@@ -48,4 +50,15 @@ func findCgroup(mounts, own string) (string, error) {
 		return filepath.Join(point, beneath), nil
 	}
 	return "", fmt.Errorf("no cgroup2 mount shows the cgroup %s of this process", path)
+}
+
+// bornInCgroups says why no child can be forked into a cgroup: only clone3(2) can do that, and its arguments lie where seccomp
+// cannot look, so that filters against other uses of it forbid it as a whole (RestrictNamespaces= of systemd, older container
+// engines). Without arguments it is refused by the kernel itself, with EINVAL.
+func bornInCgroups() error {
+	_, _, errno := unix.RawSyscall(unix.SYS_CLONE3, 0, 0, 0)
+	if errno != unix.EINVAL {
+		return fmt.Errorf("clone3(2) is forbidden here, by a seccomp filter (systemd: RestrictNamespaces=): %w", errno)
+	}
+	return nil
 }

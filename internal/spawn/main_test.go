@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		"recycle":     recycleChild,
 		"signals":     signalsChild,
 		"dumpable":    dumpableChild,
+		"clone3":      clone3Child,
 		"helper":      helperChild,
 		"lease":       leaseChild,
 	})
@@ -57,6 +58,11 @@ func run(script string) error {
 	if err != nil {
 		return err
 	}
+	return g.run(script)
+}
+
+// run starts script with standard output, waits for it, and closes the group.
+func (g *Group) run(script string) error {
 	f, err := NewForker(nil)
 	if err != nil {
 		return err
