@@ -32,51 +32,53 @@ func recycleChild([]string) error {
 		return err
 	}
 	for _, session := range []bool{true, false} {
-		c := shell("exec sleep 1000", nil)
-		c.Setsid = session
-		p, err := g.Start(context.Background(), f, c)
-		if err != nil {
-			return err
-		}
-		children.mu.Lock() // the reaper's rival comes first
-		err = errors.Join(syscall.Kill(p.Pid, syscall.SIGKILL), wait(p.Pid))
-		children.mu.Unlock()
-		if err != nil {
-			return err
-		}
-		other, err := startAs(p.Pid)
+		p, other, err := twoOfOneNumber(g, f, session)
 		if err != nil {
 			return err
 		}
 		fmt.Println(p.Signal(syscall.SIGTERM))
-		if err := syscall.Kill(other.Process.Pid, syscall.SIGKILL); err != nil {
-			return err
-		}
-		if err := other.Wait(); err == nil || err.Error() != "signal: killed" {
-			return fmt.Errorf("the other process: %v", err)
+		children.mu.Lock() // the reaper still knows the number as the command's
+		err = syscall.Kill(other.Process.Pid, syscall.SIGKILL)
+		ended := other.Wait()
+		children.mu.Unlock()
+		if err != nil || ended == nil || ended.Error() != "signal: killed" {
+			return errors.Join(err, fmt.Errorf("the other process: %v", ended))
 		}
 	}
 	return nil
 }
 
-// startAs starts a process of that number, with a process group of its own.
-func startAs(pid int) (*exec.Cmd, error) {
-	for range 100 { // a new thread of ours may take the number
-		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0); err != nil {
-			return nil, err
+// twoOfOneNumber starts a command, takes its status before the reaper does, and starts another process of its number, with a process
+// group of its own. Where a new thread of ours has the number, it begins again.
+func twoOfOneNumber(g *Group, f *Forker, session bool) (*Process, *exec.Cmd, error) {
+	for range 100 {
+		c := shell("exec sleep 1000", nil)
+		c.Setsid = session
+		p, err := g.Start(context.Background(), f, c)
+		if err != nil {
+			return nil, nil, err
 		}
-		c := exec.Command("/bin/sleep", "1000")
-		c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		if err := c.Start(); err != nil {
-			return nil, err
+		children.mu.Lock() // the reaper's rival comes first
+		err = errors.Join(syscall.Kill(p.Pid, syscall.SIGKILL), wait(p.Pid))
+		children.mu.Unlock()
+		if err != nil {
+			return nil, nil, err
 		}
-		if c.Process.Pid == pid {
-			return c, nil
+		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(p.Pid-1)), 0); err != nil {
+			return nil, nil, err
 		}
-		c.Process.Kill()
-		c.Wait()
+		other := exec.Command("/bin/sleep", "1000")
+		other.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if err := other.Start(); err != nil {
+			return nil, nil, err
+		}
+		if other.Process.Pid == p.Pid {
+			return p, other, nil
+		}
+		other.Process.Kill()
+		other.Wait()
 	}
-	return nil, fmt.Errorf("no process gets the number %d", pid)
+	return nil, nil, errors.New("no process got the number of one before")
 }
 
 func wait(pid int) error {
