@@ -66,7 +66,6 @@ func (d *Daemon) run() (served bool, err error) {
 
 // load reads all that a helper must know before it gives up the right to read it, and says what it keeps.
 func (d *Daemon) load() (confine.Spec, error) {
-	boundGarbage()
 	os.Clearenv()
 	os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
 	spec := confine.Spec{User: d.opt.User, NoNewPrivs: d.opt.Commands == nil}
@@ -126,6 +125,7 @@ func (d *Daemon) confine(spec confine.Spec, peer Peer) (wire.Hello, error) {
 			return wire.Hello{}, err
 		}
 	}
+	boundGarbage()
 	return d.hello(spec)
 }
 
