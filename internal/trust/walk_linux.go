@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -283,11 +284,13 @@ func readID(path string) (uint32, error) {
 }
 
 // inUserNamespace reports whether the ids of some files cannot be told apart: only the initial namespace maps all of them
-// to themselves.
-func inUserNamespace() (bool, error) {
+// to themselves. It is asked once: a process of several threads, as every one of Go's is, changes its namespace no more
+// (unshare(2), setns(2)), and a map is written once (user_namespaces(7)). One that is not written yet counts as one that
+// does not map, for good.
+var inUserNamespace = sync.OnceValues(func() (bool, error) {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if err != nil {
 		return false, fmt.Errorf("cannot tell whether this is a user namespace: %w", err)
 	}
 	return !slices.Equal(strings.Fields(string(text)), []string{"0", "0", "4294967295"}), nil
-}
+})
