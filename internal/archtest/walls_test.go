@@ -25,7 +25,6 @@ var walls = []wall{
 	{"./privsep", "os/exec", false, "the contract is data: it starts nothing"},
 	{"./privsep", "golang.org/x/sys/unix", false, "the contract is data: it asks the kernel nothing"},
 	{"./privsep", "net", false, "both sides link the contract"},
-	{"./privsep", "github.com/vmihailenco/msgpack/v5", false, "its decoder recurses and allocates as the bytes tell it; it is the peer of strict's tests"},
 	{"./privsep/command", "os/exec", false, "as for privsep"},
 
 	{"./filters", "./privsep/confine", false, "a verdict carries a rule's section as data; rootwrap makes a confine.Spec of it"},
@@ -61,7 +60,7 @@ var walls = []wall{
 	{"./cmd/privhelper", "net/http", false, "brings net and TLS, and serves pprof by an import"},
 	{"./cmd/privhelper", "net/rpc", false, "names from the caller are looked up by reflection, and it decodes gob"},
 	{"./cmd/privhelper", "log/syslog", false, "brings net; syslog is a few lines on x/sys"},
-	{"./cmd/privhelper", "encoding/gob", false, "CVE-2024-34156: no decoder of hostile bytes but our own, which checks first"},
+	{"./cmd/privhelper", "encoding/gob", false, "CVE-2024-34156: no decoder of hostile bytes but our own check and msgpack"},
 	{"./cmd/privhelper", "plugin", false, "nothing is loaded that was not linked"},
 	{"./cmd/privhelper", "text/template", false, "calls methods by name, and keeps the linker from dropping any exported one"},
 	{"./cmd/privhelper", "runtime/cgo", false, "static, and no loader's environment (CVE-2023-4911)"},

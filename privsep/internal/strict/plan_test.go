@@ -19,9 +19,6 @@ type (
 	forest        struct{ ByName map[string]forest }
 	texted        int
 	coded         struct{ A int }
-	encoded       struct{ A int }
-	marshaled     struct{ A int }
-	unmarshaled   struct{ A int }
 	exported      struct{ Name string }
 	couple[T any] struct{ A, B T }
 	wide          struct {
@@ -29,11 +26,8 @@ type (
 	}
 )
 
-func (texted) MarshalText() ([]byte, error)          { return nil, nil }
-func (*coded) DecodeMsgpack(*msgpack.Decoder) error  { return nil }
-func (encoded) EncodeMsgpack(*msgpack.Encoder) error { return nil }
-func (marshaled) MarshalMsgpack() ([]byte, error)    { return nil, nil }
-func (*unmarshaled) UnmarshalMsgpack([]byte) error   { return nil }
+func (texted) MarshalText() ([]byte, error)         { return nil, nil }
+func (*coded) DecodeMsgpack(*msgpack.Decoder) error { return nil }
 
 // TestWhatCannotTravel: the error says where, and what it is.
 func TestWhatCannotTravel(t *testing.T) {
@@ -62,10 +56,7 @@ func TestWhatCannotTravel(t *testing.T) {
 		{"recursive by slice", reflect.TypeFor[tree](), []string{".Kids[]", "recursive"}},
 		{"recursive by map", reflect.TypeFor[forest](), []string{".ByName[]", "recursive"}},
 		{"text codec", reflect.TypeFor[struct{ L texted }](), []string{".L", "TextMarshaler"}},
-		{"msgpack codec on the pointer only", reflect.TypeFor[struct{ C coded }](), []string{".C", "DecodeMsgpack"}},
-		{"msgpack codec", reflect.TypeFor[struct{ C encoded }](), []string{".C", "EncodeMsgpack"}},
-		{"msgpack marshaler", reflect.TypeFor[struct{ C marshaled }](), []string{".C", "MarshalMsgpack"}},
-		{"msgpack unmarshaler", reflect.TypeFor[struct{ C unmarshaled }](), []string{".C", "UnmarshalMsgpack"}},
+		{"msgpack codec on the pointer only", reflect.TypeFor[struct{ C coded }](), []string{".C", "CustomDecoder"}},
 		{"codec of a key", reflect.TypeFor[map[texted]int](), []string{"[key]", "TextMarshaler"}},
 		{"codec of a byte", reflect.TypeFor[[]struct{ L *texted }](), []string{"[].L", "TextMarshaler"}},
 		{"a number with a codec", reflect.TypeFor[struct{ N *big.Int }](), []string{".N", "codec"}},

@@ -13,11 +13,8 @@ const (
 	maxSecond = 253402300799 // 9999-12-31T23:59:59Z
 )
 
-// timestampType is msgpack's own extension type for time, and timestampByte the same as it stands in a message.
-const (
-	timestampType = -1
-	timestampByte = 0xff
-)
+// timestampType is msgpack's own extension type for time.
+const timestampType = -1
 
 // readTime takes a timestamp apart: 4 bytes of seconds, 30 bits of nanoseconds and 34 of seconds, or 4 bytes of
 // nanoseconds and 8 of seconds.
