@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers test test-root fuzz lint build packages test-packages test-install test-policy
+.PHONY: bench bench-peers test test-root fuzz lint build packages test-packages test-install test-policy test-selinux
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -36,6 +36,10 @@ test-install: ## as root: the same over a Debian 12 of debootstrap's, which is m
 
 test-policy: ## as root: the SELinux module compiled, linked with Debian's policy and searched
 	PRIVHELPER_TEST_ROOT=must go test -count=1 -tags selinux ./selinux
+
+test-selinux: ## as root: a machine that boots with the module in force and systemd, in qemu; a few minutes
+	packaging/debian-root $(DEBIAN_ROOT)
+	PRIVHELPER_DEBIAN_ROOT=$(DEBIAN_ROOT) PRIVHELPER_TEST_ROOT=must go test -count=1 -v -timeout 30m -tags boot ./selinux
 
 bench: ## as root: every row of docs/benchmarks.md against what the machine can do at best; writes the page and its plots
 	go -C bench run . -out ../docs

@@ -2,6 +2,7 @@ package argv
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,36 +32,28 @@ func (t text) check() error {
 	return nil
 }
 
-// match compares the whole of arg.
-func (a argument) match(arg string) bool {
-	for _, t := range a.texts {
-		if word, ok := t.word(); ok && word == arg || !ok && t.match(arg, 0, nil) {
-			return true
-		}
-	}
-	return false
+// paths says whether the argument may hold a path.
+func (a argument) paths() bool {
+	return slices.ContainsFunc(a.texts, func(t text) bool {
+		return slices.ContainsFunc(t, func(p piece) bool { _, ok := p.hole.(pathHole); return ok })
+	})
 }
 
-// word returns the text if no hole is in it, as in most.
-func (t text) word() (string, bool) { return t[0].literal, len(t) == 1 && t[0].hole == nil }
-
-// uses adds the paths in arg, which is number n and fits.
-func (a argument) uses(arg string, n int, uses []Use) []Use {
+// match compares the whole of arg, and adds the paths in it to uses.
+func (a argument) match(arg string, n int, uses []Use) ([]Use, bool) {
 	for _, t := range a.texts {
-		if more := uses; t.match(arg, n, &more) {
-			return more
+		if out, ok := t.match(arg, n, uses); ok {
+			return out, true
 		}
 	}
-	return uses
+	return uses, false
 }
 
-// match compares the whole of arg, and adds the paths in it to uses, if that is not nil.
-func (t text) match(arg string, n int, uses *[]Use) bool {
+func (t text) match(arg string, n int, uses []Use) ([]Use, bool) {
 	at := 0
-	for i := range t {
-		p := &t[i]
+	for i, p := range t {
 		if !strings.HasPrefix(arg[at:], p.literal) {
-			return false
+			return uses, false
 		}
 		at += len(p.literal)
 		if p.hole == nil {
@@ -70,22 +63,20 @@ func (t text) match(arg string, n int, uses *[]Use) bool {
 		if i+1 < len(t) {
 			j := strings.IndexByte(arg[at:], t[i+1].literal[0])
 			if j < 0 {
-				return false
+				return uses, false
 			}
 			end = at + j
 		}
 		value := arg[at:end]
 		if value == "" || at == 0 && value[0] == '-' || !p.hole.match(value) {
-			return false
+			return uses, false
 		}
-		if uses != nil {
-			if path, ok := p.hole.(pathHole); ok {
-				*uses = append(*uses, Use{Arg: n, Offset: at, Dir: path.dir, Descriptor: path.descriptor})
-			}
+		if path, ok := p.hole.(pathHole); ok {
+			uses = append(uses, Use{Arg: n, Offset: at, Dir: path.dir, Descriptor: path.descriptor})
 		}
 		at = end
 	}
-	return at == len(arg)
+	return uses, at == len(arg)
 }
 
 // String writes what the argument may be, for a refusal.
