@@ -40,7 +40,7 @@ bare: ArgvFilter, sync, nobody
 			{"ip netns exec ns cat /data/x/../y", "/usr/sbin/ip netns exec ns /bin/cat /data/y"},
 			{"ip netns exec ns cat /data/out/shadow", "is not below /data"},
 		} {
-			v := p.Decide(m, filters.Request{Argv: strings.Fields(c.argv)})
+			v := judge(p, m, filters.Request{Argv: strings.Fields(c.argv)})
 			got := strings.Join(v.Command(), " ")
 			for _, n := range v.Near {
 				got += n.Reason + "\n"

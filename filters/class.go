@@ -70,7 +70,7 @@ type builder struct {
 	semantics Semantics
 	detached  bool     // the default of lifetime
 	none      *Section // of the rules that have none
-	patterns  map[string]pattern
+	patterns  map[string]*pattern
 	text      string // of the rule that is being built, as written
 	warn      func(file string, line int, msg string)
 }

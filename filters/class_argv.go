@@ -14,11 +14,12 @@ type argvFilter struct{ pattern *argv.Pattern }
 func buildArgv(b *builder, r *Rule) error {
 	r.executable()
 	// Not r.Args: commas stand in holes, too.
-	text := ""
-	if parts := strings.SplitN(b.text, ",", 4); len(parts) == 4 {
-		if text = parts[3]; strings.TrimFunc(text, pySpace) == "" {
-			return b.fail(r, BadLine, "rule %q: an argument is empty: leave out the comma before it", r.Name)
-		}
+	text, more := b.text, true
+	for range 3 { // the class, the executable, run_as
+		_, text, more = strings.Cut(text, ",")
+	}
+	if more && strings.TrimFunc(text, pySpace) == "" {
+		return b.fail(r, BadLine, "rule %q: an argument is empty: leave out the comma before it", r.Name)
 	}
 	p, err := argv.Parse(text)
 	if err != nil {

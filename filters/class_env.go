@@ -8,8 +8,13 @@ import (
 // env allows a command with exactly the environment variables the rule names. The caller writes env NAME=value… before
 // the command, or lets its client do so.
 type env struct {
-	names  []string // of the rule, without duplicates
-	values []string // beside names: NAME=value as written
+	vars []variable // without duplicates
+}
+
+// A variable is NAME=value as the rule writes it.
+type variable struct {
+	name, written string
+	unsafe        bool // Strict would not have the name
 }
 
 func buildEnv(b *builder, r *Rule) error {
@@ -17,34 +22,33 @@ func buildEnv(b *builder, r *Rule) error {
 	k := &env{}
 	r.kind = k
 	vars := assignments(r.Args)
-	k.names, k.values = make([]string, 0, vars), make([]string, 0, vars)
-	for _, v := range r.Args[:vars] {
-		name, _, _ := strings.Cut(v, "=")
-		if slices.Contains(k.names, name) {
+	k.vars = make([]variable, 0, vars)
+	for _, written := range r.Args[:vars] {
+		name, _, _ := strings.Cut(written, "=")
+		if k.find(written) >= 0 {
 			if b.semantics == Strict {
 				return b.fail(r, BadLine, "rule %q names %s twice", r.Name, name)
 			}
 			continue
 		}
-		k.names = append(k.names, name)
-		k.values = append(k.values, v)
+		k.vars = append(k.vars, variable{name, written, !validEnvName(name) || unsafeEnvName(name)})
 	}
 	// rootwrap: env A= B= prog …: the program is what follows the variables.
-	if strings.Contains(r.Exec, "env") && len(k.names) < len(r.Args) {
-		r.Exec = r.Args[len(k.names)]
+	if strings.Contains(r.Exec, "env") && len(k.vars) < len(r.Args) {
+		r.Exec = r.Args[len(k.vars)]
 	}
 	if b.semantics == Oslo {
 		return nil
 	}
-	if len(k.names) == 0 {
+	if len(k.vars) == 0 {
 		return b.fail(r, BadLine, "rule %q can never match: it names no variable", r.Name)
 	}
-	for _, name := range k.names {
-		if !validEnvName(name) {
-			return b.fail(r, BadLine, "rule %q: %q is not the name of a variable", r.Name, name)
+	for _, v := range k.vars {
+		if !validEnvName(v.name) {
+			return b.fail(r, BadLine, "rule %q: %q is not the name of a variable", r.Name, v.name)
 		}
-		if unsafeEnvName(name) {
-			return b.fail(r, EnvValues, "rule %q: %s changes which code a program loads or runs", r.Name, name)
+		if v.unsafe {
+			return b.fail(r, EnvValues, "rule %q: %s changes which code a program loads or runs", r.Name, v.name)
 		}
 	}
 	return nil
@@ -64,8 +68,8 @@ func (k *env) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	vars := assignments(args)
 	var few [16]bool
 	seen := few[:]
-	if len(k.names) > len(few) {
-		seen = make([]bool, len(k.names))
+	if len(k.vars) > len(few) {
+		seen = make([]bool, len(k.vars))
 	}
 	distinct := 0
 	for _, a := range args[:vars] {
@@ -89,9 +93,9 @@ func (k *env) match(q *query, r *Rule, args []string, out *Verdict) bool {
 			q.no("", "it has %d arguments, the rule needs %d", len(args)-1, len(r.Args)-1)
 		}
 		return false
-	case distinct != len(k.names) || distinct == 0:
+	case distinct != len(k.vars) || distinct == 0:
 		if q.explain {
-			q.no("", "the rule demands exactly the variables %s", strings.Join(k.names, ", "))
+			q.no("", "the rule demands exactly the variables %s", k.names())
 		}
 		return false
 	case !r.named(args[distinct]):
@@ -107,23 +111,31 @@ func (k *env) match(q *query, r *Rule, args []string, out *Verdict) bool {
 	if len(out.Argv) == 0 { // the command's own name has an equals sign
 		out.Argv = args[distinct:]
 	}
-	if q.policy.semantics == Strict {
-		out.Env = args[:vars:vars]
-		return true
-	}
-	for _, a := range args[:vars] {
-		// rootwrap leaves out what is empty; env(1) and Strict set it.
-		if name, value, _ := strings.Cut(a, "="); name != "" && value != "" {
-			out.Env = append(out.Env, a)
-		}
+	out.Env = args[:vars:vars]
+	if q.policy.semantics == Oslo && slices.ContainsFunc(out.Env, halfEmpty) {
+		out.Env = slices.DeleteFunc(slices.Clone(out.Env), halfEmpty)
 	}
 	return true
 }
 
+// halfEmpty says whether a variable has no name or no value: rootwrap leaves it out; env(1) and Strict set it.
+func halfEmpty(v string) bool {
+	return v[0] == '=' || v[len(v)-1] == '=' && strings.IndexByte(v, '=') == len(v)-1
+}
+
+// names writes the rule's variables for a refusal.
+func (k *env) names() string {
+	var names []string
+	for _, v := range k.vars {
+		names = append(names, v.name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // find returns which of the rule's variables a, which has an equals sign, sets; -1 where none. No name has one.
 func (k *env) find(a string) int {
-	for i, name := range k.names {
-		if len(a) > len(name) && a[len(name)] == '=' && a[:len(name)] == name {
+	for i := range k.vars {
+		if name := k.vars[i].name; len(a) > len(name) && a[len(name)] == '=' && a[:len(name)] == name {
 			return i
 		}
 	}
@@ -134,18 +146,17 @@ func (k *env) find(a string) int {
 // function is none of those (CVE-2014-6271).
 func (k *env) valuesHold(q *query, vars []string) bool {
 	for _, a := range vars {
-		i := k.find(a)
-		name, want := k.names[i], k.values[i]
-		fits := want == a || len(want) == len(name)+1 && !strings.HasPrefix(a[len(want):], "()")
+		v := &k.vars[k.find(a)]
+		fits := v.written == a || len(v.written) == len(v.name)+1 && !strings.HasPrefix(a[len(v.written):], "()")
 		if q.policy.semantics == Oslo {
-			if !fits || unsafeEnvName(name) || !validEnvName(name) {
+			if !fits || v.unsafe {
 				q.unsafe(EnvValues)
 			}
 			continue
 		}
 		if !fits {
 			if q.explain {
-				q.no(EnvValues, "the rule demands %s, not %s", want, a)
+				q.no(EnvValues, "the rule demands %s, not %s", v.written, a)
 			}
 			return false
 		}

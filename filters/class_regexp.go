@@ -6,38 +6,37 @@ import (
 	"github.com/privhelper/privhelper/filters/internal/pyre"
 )
 
-// A pattern is one argument's regular expression. In Oslo it is parsed when the policy is, and one that Python would not
-// compile matches nothing; in Strict such a one refuses the policy.
+// A pattern is one argument's regular expression. Most are literals: of these nothing is kept, and a nil pattern matches the
+// text itself. In Oslo a pattern is parsed when the policy is, and one that Python would not compile matches nothing; in
+// Strict such a one refuses the policy.
 type pattern struct {
-	text string
-	re   *pyre.Pattern // nil for a literal, as most are, and for an error
-	err  error
+	re  *pyre.Pattern
+	err error
+	// open says that the $ which rootwrap adds need not anchor the whole: an alternative, a comment or an escape may take it.
+	open bool
 }
 
-// match reports whether an argument matches.
-func (p *pattern) match(arg string, s Semantics) bool {
-	switch {
-	case p.err != nil:
-		return false
-	case p.re != nil:
-		return p.re.Match(arg)
+// match reports whether an argument matches p, which was written as text.
+func (p *pattern) match(text, arg string, s Semantics) bool {
+	if p == nil {
+		return arg == text || s == Oslo && strings.HasSuffix(arg, "\n") && arg[:len(arg)-1] == text
 	}
-	return arg == p.text || s == Oslo && strings.HasSuffix(arg, "\n") && arg[:len(arg)-1] == p.text
+	return p.err == nil && p.re.Match(arg)
 }
 
 // pattern parses text once for all the rules that have it.
-func (b *builder) pattern(text string) pattern {
+func (b *builder) pattern(text string) *pattern {
 	if pyre.Literal(text) {
-		return pattern{text: text}
+		return nil
 	}
-	if p, ok := b.patterns[text]; ok {
+	if p := b.patterns[text]; p != nil {
 		return p
 	}
 	anchor := pyre.Whole
 	if b.semantics == Oslo {
 		anchor = pyre.Rootwrap
 	}
-	p := pattern{text: text}
+	p := &pattern{open: strings.ContainsAny(text, "|#") || strings.HasSuffix(text, `\`)}
 	p.re, p.err = pyre.Compile(text, anchor)
 	b.patterns[text] = p
 	return p
@@ -46,7 +45,7 @@ func (b *builder) pattern(text string) pattern {
 // regExp matches each argument, the command's name included, with a pattern of its own. prefix says that more arguments
 // may follow: an inner command, which another rule must allow.
 type regExp struct {
-	patterns []pattern
+	patterns []*pattern
 	prefix   bool
 }
 
@@ -59,13 +58,14 @@ func buildChainingRegExp(b *builder, r *Rule) error {
 
 func (b *builder) regExp(r *Rule, prefix bool) error {
 	r.executable()
-	k := &regExp{prefix: prefix, patterns: make([]pattern, len(r.Args))}
+	k := &regExp{prefix: prefix, patterns: make([]*pattern, len(r.Args))}
 	r.kind = k
 	for i, text := range r.Args {
-		k.patterns[i] = b.pattern(text)
-		if err := k.patterns[i].err; err != nil && b.semantics == Strict {
-			return b.fail(r, BadLine, "rule %q: pattern %q: %v", r.Name, text, err)
+		p := b.pattern(text)
+		if p != nil && p.err != nil && b.semantics == Strict {
+			return b.fail(r, BadLine, "rule %q: pattern %q: %v", r.Name, text, p.err)
 		}
+		k.patterns[i] = p
 	}
 	if b.semantics == Strict && len(r.Args) == 0 {
 		return b.fail(r, BadLine, "rule %q has no patterns: the first is for the command's name", r.Name)
@@ -80,8 +80,8 @@ func (k *regExp) match(q *query, r *Rule, args []string, out *Verdict) bool {
 		}
 		return false
 	}
-	for i := range k.patterns {
-		if k.patterns[i].match(args[i], q.policy.semantics) {
+	for i, p := range k.patterns {
+		if p.match(r.Args[i], args[i], q.policy.semantics) {
 			continue
 		}
 		if q.explain {
@@ -110,8 +110,8 @@ func (k *regExp) deviation(pattern, arg string) Deviation {
 // loose reports whether Oslo accepted an argument that the whole pattern does not match.
 func (k *regExp) loose(r *Rule, args []string) bool {
 	for i, text := range r.Args {
-		if !strings.ContainsAny(text, "|#") && !strings.Contains(args[i], "\n") && !strings.HasSuffix(text, `\`) {
-			continue // anchored by the $ that rootwrap adds: no alternative, no comment and no escape takes it
+		if p := k.patterns[i]; (p == nil || !p.open) && strings.IndexByte(args[i], '\n') < 0 {
+			continue
 		}
 		if p, err := pyre.Compile(text, pyre.Whole); err != nil || !p.Match(args[i]) {
 			return true
@@ -127,16 +127,14 @@ func (k *regExp) keys(r *Rule, ix *index) {
 		}
 		return
 	}
-	if k.patterns[0].err != nil {
-		return
-	}
-	if k.patterns[0].re == nil {
-		ix.name(k.patterns[0].text, r)
-		return
-	}
-	if text, literal := k.patterns[0].re.Prefix(); literal {
-		ix.name(text, r)
-	} else {
-		ix.begins(text, r)
+	switch first := k.patterns[0]; {
+	case first == nil:
+		ix.name(r.Args[0], r)
+	case first.err == nil:
+		if text, literal := first.re.Prefix(); literal {
+			ix.name(text, r)
+		} else {
+			ix.begins(text, r)
+		}
 	}
 }

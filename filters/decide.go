@@ -8,29 +8,42 @@ import (
 )
 
 // Decide says whether r may run, and as what. It is the one function that does: run, explain, check and the daemon all
-// call it. Near is filled for refusals alone. The caller must close the Verdict. Decide may be called from many
-// goroutines at once.
+// call it. The caller must close the Verdict. Why it refuses, Explain says. Decide may be called from many goroutines at
+// once.
 func (p *Policy) Decide(m Machine, r Request) (v Verdict) {
-	if reason := r.flaw(); reason != "" {
+	if reason := p.flaw(&r); reason != "" {
 		return Verdict{Near: []Near{{Reason: reason, Told: reason}}}
 	}
-	if p.index == nil {
-		const reason = "there is no policy"
-		return Verdict{Near: []Near{{Reason: reason, Told: reason}}}
+	q, args := p.query(m, &r)
+	if q.either(args, r.Argv, &v); v.Outcome != Match {
+		q.learn(args, r.Argv, &v)
 	}
-	args := r.Argv
+	return v
+}
+
+// Explain fills Near of a refusal that Decide returned for the same m and r: which rules came near, and why each refuses.
+// It walks over the same rules again and collects reasons, ten times the work of the decision, which therefore is over
+// before, and stays as it is: where the machine says otherwise by now, Near may be empty. A Match is left alone.
+func (p *Policy) Explain(m Machine, r Request, v *Verdict) {
+	if v.Outcome == Match || v.Near != nil {
+		return
+	}
+	q, args := p.query(m, &r)
+	q.explain = true
+	var again Verdict
+	q.either(args, r.Argv, &again)
+	_ = again.Close() // nothing was written through it
+	v.Near = q.near
+}
+
+// query begins a decision. It returns with it the arguments as the rules see them: an EnvFilter reads the environment that
+// is asked for before the command.
+func (p *Policy) query(m Machine, r *Request) (q query, args []string) {
+	args = r.Argv
 	if len(r.Env) > 0 {
 		args = slices.Concat([]string{"env"}, r.Env, r.Argv)
 	}
-	q := query{policy: p, machine: m, wanted: r.Env, dir: r.Dir, client: r.Client}
-	if q.either(args, r.Argv, &v); v.Outcome != Match && !q.learn(args, r.Argv, &v) {
-		// Only now is anybody interested in reasons: the same walk again, which collects them.
-		q.explain = true
-		if q.either(args, r.Argv, &v); v.Outcome != Match {
-			v.Near = q.near
-		}
-	}
-	return v
+	return query{policy: p, machine: m, wanted: r.Env, dir: r.Dir, client: r.Client}, args
 }
 
 // either judges args, in which the environment asked for stands before the command, as an EnvFilter reads it; and where
@@ -50,7 +63,10 @@ func (q *query) either(args, bare []string, v *Verdict) {
 }
 
 // flaw returns why a request cannot be judged at all.
-func (r *Request) flaw() string {
+func (p *Policy) flaw(r *Request) string {
+	if p.index == nil {
+		return "there is no policy"
+	}
 	if len(r.Argv) == 0 {
 		return "there is no command" // pkexec's CVE-2021-4034
 	}
@@ -258,13 +274,11 @@ func (q *query) complete(v *Verdict) Outcome {
 	if strict {
 		// A pattern may have let any name pass, and a multi-call program does what its name says.
 		if !v.Rule.named(v.Argv[0]) {
-			v.Argv = slices.Clone(v.Argv)
-			v.Argv[0] = basename(v.Rule.Exec)
+			v.Argv = renamed(v.Argv, basename(v.Rule.Exec))
 		}
 		return Match
 	}
-	v.Argv = slices.Clone(v.Argv)
-	v.Argv[0] = v.Path
+	v.Argv = renamed(v.Argv, v.Path)
 	if _, err := q.machine.Executable(v.Path, true); err != nil {
 		q.unsafe(FileTrust)
 	}
@@ -277,15 +291,36 @@ func (q *query) complete(v *Verdict) Outcome {
 	return Match
 }
 
+// renamed returns a copy of argv with another first.
+func renamed(argv []string, first string) []string {
+	out := make([]string, len(argv))
+	copy(out, argv)
+	out[0] = first
+	return out
+}
+
+// paths returns where the program of r, which is one of p's rules, may lie. They are made when the rule is first asked,
+// because a policy holds many more rules than a helper is ever asked about, and kept, because to make them is a third of a
+// decision.
+func (p *Policy) paths(r *Rule) []string {
+	if known := p.places[r.index].Load(); known != nil {
+		return *known
+	}
+	paths := []string{r.Exec}
+	if !isAbs(r.Exec) {
+		paths = paths[:0]
+		for _, dir := range p.execDirs {
+			paths = append(paths, joined(dir, r.Exec))
+		}
+	}
+	p.places[r.index].Store(&paths) // two at once make the same
+	return paths
+}
+
 // lookup goes through exec_dirs as rootwrap does. It returns the path at which the rule's program was found, and the one
 // to execute. What is there and cannot be trusted ends the search: to take the next one instead would hide it.
 func (q *query) lookup(r *Rule, trusted bool) (reached, canonical string, err error) {
-	dirs := q.policy.execDirs
-	if isAbs(r.Exec) {
-		dirs = []string{""}
-	}
-	for _, dir := range dirs {
-		path := joined(dir, r.Exec)
+	for _, path := range q.policy.paths(r) {
 		canonical, err = q.machine.Executable(path, trusted)
 		if err == nil {
 			return path, canonical, nil
@@ -297,5 +332,5 @@ func (q *query) lookup(r *Rule, trusted bool) (reached, canonical string, err er
 	if isAbs(r.Exec) {
 		return "", "", fmt.Errorf("executable %s not found", r.Exec)
 	}
-	return "", "", fmt.Errorf("executable %s not found in %s", r.Exec, strings.Join(dirs, ":"))
+	return "", "", fmt.Errorf("executable %s not found in %s", r.Exec, strings.Join(q.policy.execDirs, ":"))
 }

@@ -165,8 +165,8 @@ func TestDeviations(t *testing.T) {
 		for i := range argv {
 			argv[i] = strings.NewReplacer("␠", " ", "␤", "\n").Replace(argv[i])
 		}
-		got := strict.Decide(m, filters.Request{Argv: argv})
-		o := oslo.Decide(m, filters.Request{Argv: argv})
+		got := judge(strict, m, filters.Request{Argv: argv})
+		o := judge(oslo, m, filters.Request{Argv: argv})
 		if text := describe(got); text != test.want {
 			t.Errorf("%q: %s, want %q; %+v", test.argv, text, test.want, got.Near)
 		}
@@ -227,7 +227,7 @@ func TestRequestEnv(t *testing.T) {
 		{"a folder", filters.Request{Argv: []string{"plain"}, Dir: "/tmp"}, false},
 		{"nothing", filters.Request{}, false}, // CVE-2021-4034
 	} {
-		v := p.Decide(&fake{}, test.r)
+		v := judge(p, &fake{}, test.r)
 		if (v.Outcome == filters.Match) != test.want || !test.want && len(v.Near) == 0 && test.name != "none allowed" {
 			t.Errorf("%s: %v %+v", test.name, v.Outcome, v.Near)
 		}
@@ -307,7 +307,7 @@ func TestKillGivesBack(t *testing.T) {
 		t.Errorf("Close: %v, %d closed", err, closed)
 	}
 	closed = 0
-	if v := p.Decide(m, filters.Request{Argv: []string{"kill", "-9", "21"}}); v.Outcome != filters.Unauthorized || closed != 2 {
+	if v := judge(p, m, filters.Request{Argv: []string{"kill", "-9", "21"}}); v.Outcome != filters.Unauthorized || closed != 2 {
 		t.Errorf("%v, %d closed: once for the verdict, once for its reasons", v.Outcome, closed)
 	}
 }
@@ -323,7 +323,7 @@ func TestExecutables(t *testing.T) {
 	if v := strict.Decide(m, filters.Request{Argv: []string{"gone"}}); v.Outcome != filters.Match || v.Rule.Name != "b" {
 		t.Errorf("gone: %v by %v", v.Outcome, v.Rule)
 	}
-	v := strict.Decide(m, filters.Request{Argv: []string{"loose"}})
+	v := judge(strict, m, filters.Request{Argv: []string{"loose"}})
 	if v.Outcome != filters.NotExecutable || len(v.Near) != 1 || v.Near[0].Deviation != filters.FileTrust || !strings.Contains(v.Near[0].Reason, "group adm") {
 		t.Errorf("loose: %v %+v", v.Outcome, v.Near)
 	}

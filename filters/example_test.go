@@ -22,7 +22,9 @@ link: RegExpFilter, ip, root, ip, link, set, tap[0-9a-f]+, up|down
 		{"ip", "link", "set", "tap1f", "down"},
 		{"ip", "link", "set", "tap1f", "downwards"},
 	} {
-		v := policy.Decide(machine, filters.Request{Argv: argv})
+		request := filters.Request{Argv: argv}
+		v := policy.Decide(machine, request)
+		policy.Explain(machine, request, &v)
 		fmt.Println(v.Outcome, v.Command())
 		for _, n := range v.Near {
 			fmt.Println(n.Rule.Name, n.Reason)

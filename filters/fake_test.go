@@ -95,6 +95,13 @@ func (p *fakeProcess) Close() error {
 	return nil
 }
 
+// judge decides and says why.
+func judge(p *filters.Policy, m filters.Machine, r filters.Request) filters.Verdict {
+	v := p.Decide(m, r)
+	p.Explain(m, r, &v)
+	return v
+}
+
 // policy parses one file of rules.
 func policy(semantics filters.Semantics, rules string) (*filters.Policy, []filters.Warning, error) {
 	cfg := filters.Config{File: "test.conf", ExecDirs: []string{"/usr/sbin", "/usr/bin"}, Semantics: semantics}

@@ -89,13 +89,13 @@ func FuzzDecide(f *testing.F) {
 		oslo, _, osloErr := filters.ParsePolicy(cfg, source)
 		var o filters.Verdict
 		if osloErr == nil {
-			o = oslo.Decide(m, filters.Request{Argv: argv})
+			o = judge(oslo, m, filters.Request{Argv: argv})
 			defer o.Close()
 		}
 		if strictErr != nil {
 			return
 		}
-		v := strict.Decide(m, filters.Request{Argv: argv})
+		v := judge(strict, m, filters.Request{Argv: argv})
 		defer v.Close()
 		if v.Outcome == filters.Match && o.Outcome != filters.Match {
 			t.Errorf("strict accepts %q by %s, oslo %v %v", argv, v.Rule.Name, o.Near, osloErr)

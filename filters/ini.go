@@ -198,8 +198,10 @@ func (p *iniParser) assign(value string) error {
 		return nil
 	}
 	it := item{name: lower(strip(value[:i])), value: strip(value[i+1:]), line: p.line}
-	if _, ok := p.current.at[it.name]; ok && p.unique {
-		return &Error{File: p.file, Line: p.line, Msg: fmt.Sprintf("option %q stands here again", it.name)}
+	if p.unique {
+		if _, ok := p.current.at[it.name]; ok {
+			return &Error{File: p.file, Line: p.line, Msg: fmt.Sprintf("option %q stands here again", it.name)}
+		}
 	}
 	p.option = p.current.set(it)
 	return nil

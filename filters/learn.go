@@ -19,18 +19,17 @@ func (c *Config) learningLast(files []Source) (ordered []Source, learning bool, 
 	return slices.Concat(files[:i], files[i+1:], files[i:i+1]), true, nil
 }
 
-// learn asks the rules of the learning file too, when all others have refused. It returns false where these refuse as
-// well, or there are none. What may not run is given back before anybody can see it.
-func (q *query) learn(args, bare []string, v *Verdict) bool {
+// learn asks the rules of the learning file too, when all others have refused. Where these refuse as well, or there are
+// none, v stays. What may not run is given back before anybody can see it.
+func (q *query) learn(args, bare []string, v *Verdict) {
 	if q.policy.learnFile == "" {
-		return false
+		return
 	}
 	var w Verdict
 	q.learning = true
 	q.either(args, bare, &w)
-	q.learning = false
 	if w.Outcome != Match {
-		return false
+		return
 	}
 	w.Learned = true
 	if *v = w; !q.policy.learnAllow {
@@ -38,5 +37,4 @@ func (q *query) learn(args, bare []string, v *Verdict) bool {
 		reason := fmt.Sprintf("nothing but the learning file %s allows it, and learn = refuse", q.policy.learnFile)
 		*v = Verdict{Learned: true, Near: []Near{{Rule: w.Rule, Reason: reason, Told: "it is being learned"}}}
 	}
-	return true
 }

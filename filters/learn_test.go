@@ -48,7 +48,7 @@ func TestLearn(t *testing.T) {
 					t.Fatalf("%s is asked first", p.Rules()[0].Name)
 				}
 				closed = 0
-				v := p.Decide(m, request)
+				v := judge(p, m, request)
 				by, held := "", v.Kill != nil
 				if v.Rule != nil {
 					by = v.Rule.Name

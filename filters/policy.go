@@ -18,6 +18,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // privsepHelper is the command that rootwrap allows with any arguments, whatever the policy says.
@@ -36,8 +37,9 @@ type Policy struct {
 	execDirs  []string
 	rules     []*Rule
 	index     *index
-	envs      []int32            // the EnvFilters
-	leafEnvs  map[string][]int32 // the same by run_as
+	envs      []int32                    // the EnvFilters
+	leafEnvs  map[string][]int32         // the same by run_as
+	places    []atomic.Pointer[[]string] // of each rule: see paths
 	hash      string
 
 	learnFile  string // "" if no rule is learning
@@ -53,7 +55,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 		return nil, nil, err
 	}
 	var warnings []Warning
-	b := &builder{semantics: cfg.Semantics, detached: cfg.Detached || cfg.Semantics == Oslo, none: &Section{}, patterns: make(map[string]pattern)}
+	b := &builder{semantics: cfg.Semantics, detached: cfg.Detached || cfg.Semantics == Oslo, none: &Section{}, patterns: make(map[string]*pattern)}
 	b.warn = func(file string, line int, msg string) { warnings = append(warnings, Warning{file, line, msg}) }
 	p := &Policy{semantics: cfg.Semantics, hash: hashOf(&cfg, files), learnFile: cfg.LearnFile, learnAllow: cfg.LearnAllow}
 	for _, dir := range cfg.ExecDirs {
@@ -94,7 +96,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 			p.leafEnvs[r.RunAs] = append(p.leafEnvs[r.RunAs], int32(i))
 		}
 	}
-	p.index = newIndex(p.rules)
+	p.index, p.places = newIndex(p.rules), make([]atomic.Pointer[[]string], len(p.rules))
 	return p, warnings, nil
 }
 

@@ -141,7 +141,7 @@ func TestSectionClients(t *testing.T) {
 		client filters.Client
 		want   string
 	}{{is("nova"), "a"}, {is("@admin"), "a"}, {is("root"), "b"}, {is("admin"), ""}, {nil, ""}} {
-		v := p.Decide(&fake{}, filters.Request{Argv: []string{"ip"}, Client: c.client})
+		v := judge(p, &fake{}, filters.Request{Argv: []string{"ip"}, Client: c.client})
 		name := ""
 		if v.Outcome == filters.Match {
 			name = v.Rule.Name

@@ -60,7 +60,7 @@ type Verdict struct {
 	Learned bool // no rule but one of Config.LearnFile allows it; Unauthorized unless Config.LearnAllow
 
 	Unsafe []string // in Oslo: names of the deviations by which Strict would have refused
-	Near   []Near   // of a refusal: which rules came near
+	Near   []Near   // of a refusal that Explain has explained: which rules came near
 
 	reached string // the executable by the path it was found at, links and all
 }

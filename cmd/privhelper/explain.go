@@ -23,8 +23,10 @@ func explain(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitBadConfig
 	}
-	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: f.args, Client: caller(loaded)})
+	request := filters.Request{Argv: f.args, Client: caller(loaded)}
+	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()
+	loaded.Policy.Explain(loaded.Machine, request, &v)
 	if f.json {
 		os.Stdout.Write(append(verdictJSON(v), '\n'))
 	} else {

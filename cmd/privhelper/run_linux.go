@@ -66,6 +66,7 @@ func one(loaded *host.Loaded, argv []string, token int64, complain func(int, str
 	request := filters.Request{Argv: argv, Client: caller(loaded)}
 	v := loaded.Policy.Decide(loaded.Machine, request)
 	defer v.Close()
+	loaded.Policy.Explain(loaded.Machine, request, &v)
 	log, err := audit.Open(loaded.Config, nil)
 	if err != nil {
 		return complain(exitBadConfig, err.Error())

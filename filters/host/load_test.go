@@ -281,7 +281,7 @@ func TestStrictMachine(t *testing.T) {
 		{"kill -15 " + fmt.Sprint(os.Getpid()), ""},
 		{"kill -15 " + pid, "/bin/kill -15 " + pid},
 	} {
-		v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: strings.Split(test.argv, " ")})
+		v := judge(loaded, filters.Request{Argv: strings.Split(test.argv, " ")})
 		if got := strings.Join(v.Command(), " "); got != test.want {
 			t.Errorf("%s: %q, want %q %+v", test.argv, got, test.want, v.Near)
 		}
@@ -296,10 +296,17 @@ func TestStrictMachine(t *testing.T) {
 		}
 		must(t, v.Close())
 	}
-	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: []string{"loose"}})
+	v := judge(loaded, filters.Request{Argv: []string{"loose"}})
 	if refused := v.Outcome == filters.NotExecutable; refused != (os.Geteuid() == 0) {
 		t.Errorf("a program that everybody may write: %v %+v", v.Outcome, v.Near)
 	}
+}
+
+// judge decides and says why.
+func judge(l *host.Loaded, r filters.Request) filters.Verdict {
+	v := l.Policy.Decide(l.Machine, r)
+	l.Policy.Explain(l.Machine, r, &v)
+	return v
 }
 
 // BenchmarkLoad is the share of policy in a one-shot's start: 22 files, 313 rules.
@@ -337,7 +344,7 @@ func BenchmarkDecide(b *testing.B) {
 			must(b, err)
 			for b.Loop() {
 				if v := p.Decide(l.Machine, filters.Request{Argv: []string{"true"}}); v.Outcome != filters.Match {
-					b.Fatal(v.Near)
+					b.Fatal(v.Outcome)
 				}
 			}
 		})

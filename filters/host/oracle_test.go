@@ -42,7 +42,7 @@ func (c *oracleCase) compareOslo(t *testing.T, l *loader, argv, command []string
 		}
 		return fmt.Sprintf("Load: %v, want %s", err, want.Outcome)
 	}
-	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: argv})
+	v := judge(loaded, filters.Request{Argv: argv})
 	defer v.Close()
 	if want.Outcome == "error" && v.Outcome != filters.Match {
 		return ""
@@ -191,7 +191,7 @@ func (c *oracleCase) compareStrict(t *testing.T, l *loader, argv []string) (filt
 		}
 		return "", ""
 	}
-	v := loaded.Policy.Decide(loaded.Machine, filters.Request{Argv: argv})
+	v := judge(loaded, filters.Request{Argv: argv})
 	defer v.Close()
 	switch {
 	case v.Outcome == filters.Match && !accepted:

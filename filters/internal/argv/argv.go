@@ -27,8 +27,8 @@ import "fmt"
 type Pattern struct {
 	elements []string // as written, for people
 	prog     []step
-	straight bool // no element may be left out or repeat: argument i is compared with step i
-	paths    bool // some hole is a path
+	follow   table // of each step: which arguments can come next when it is reached, or the end
+	paths    bool  // some hole is a path
 }
 
 // Elements returns the pattern as it was written, cut at its outer commas.
@@ -47,16 +47,14 @@ const maxSteps = 1024
 
 // Parse reads a pattern. The error names the piece that is wrong and what to write instead.
 func Parse(text string) (*Pattern, error) {
-	s := scanner{text: text}
-	seq, err := s.sequence(false)
-	if err != nil {
+	s := newScanner(text)
+	if _, err := s.sequence(false); err != nil {
 		return nil, err
 	}
-	p := &Pattern{elements: s.outer, straight: true}
-	p.compile(seq)
-	p.prog = append(p.prog, step{op: opMatch})
+	p := &Pattern{elements: s.outer, prog: append(s.prog, step{op: opMatch}), paths: s.paths}
 	if len(p.prog) > maxSteps {
 		return nil, fmt.Errorf("the pattern has %d steps, more than %d", len(p.prog), maxSteps)
 	}
+	p.link()
 	return p, nil
 }

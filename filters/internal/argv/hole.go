@@ -1,13 +1,14 @@
 package argv
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"path"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // A hole is a kind of value that an argument may have.
@@ -25,7 +26,7 @@ func newHole(body string) (hole, error) {
 	kind, parameter, has := strings.Cut(body, ":")
 	switch kind {
 	case "int":
-		return newInt(parameter, has)
+		return newInt(body, parameter, has)
 	case "path":
 		return newPath(parameter)
 	case "re":
@@ -108,29 +109,28 @@ func validUUID(s string) bool {
 // An intHole is a decimal number as people write it: no sign but a minus, and no zeros before it, which some programs take
 // for octal.
 type intHole struct {
-	lo, hi  int64
-	written string
+	lo, hi int64
+	body   string // as written, between < and >
 }
 
-var intRange = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(-?[0-9]+)-(-?[0-9]+)$`) })
-
-func newInt(parameter string, has bool) (hole, error) {
+// newInt makes one of int, or of int:N-M, where N may be negative.
+func newInt(body, parameter string, has bool) (hole, error) {
 	if !has {
-		return intHole{0, 1<<63 - 1, "<int>"}, nil
+		return intHole{0, math.MaxInt64, body}, nil
 	}
-	h := intHole{written: "<int:" + parameter + ">"}
-	m := intRange().FindStringSubmatch(parameter)
-	if m == nil {
-		return nil, fmt.Errorf("%s is not a range: write <int:0-4096>", h.written)
-	}
+	h := intHole{body: body}
+	sign := len(parameter) - len(strings.TrimPrefix(parameter, "-"))
+	from, to, _ := strings.Cut(parameter[sign:], "-")
 	var err1, err2 error
-	h.lo, err1 = strconv.ParseInt(m[1], 10, 64)
-	h.hi, err2 = strconv.ParseInt(m[2], 10, 64)
+	h.lo, err1 = strconv.ParseInt(parameter[:sign+len(from)], 10, 64)
+	h.hi, err2 = strconv.ParseInt(to, 10, 64)
 	switch {
+	case strings.Contains(parameter, "+") || errors.Is(err1, strconv.ErrSyntax) || errors.Is(err2, strconv.ErrSyntax):
+		return nil, fmt.Errorf("%s is not a range: write <int:0-4096>", h)
 	case err1 != nil || err2 != nil:
-		return nil, fmt.Errorf("%s does not fit into 64 bits", h.written)
+		return nil, fmt.Errorf("%s does not fit into 64 bits", h)
 	case h.lo > h.hi:
-		return nil, fmt.Errorf("%s is empty: write the smaller number first", h.written)
+		return nil, fmt.Errorf("%s is empty: write the smaller number first", h)
 	}
 	return h, nil
 }
@@ -144,7 +144,7 @@ func (h intHole) match(value string) bool {
 }
 
 func (h intHole) holds(c byte) bool { return '0' <= c && c <= '9' || c == '-' && h.lo < 0 }
-func (h intHole) String() string    { return h.written }
+func (h intHole) String() string    { return "<" + h.body + ">" }
 
 // A pathHole is an absolute path beneath a folder. What it is beneath when links are followed is for the caller to see:
 // Use says where.

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The steps of a pattern: what an argument is compared with, and where to go on.
+// A step is what an argument is compared with, or where to go on.
 type step struct {
 	op  op
 	arg argument // opArgument
@@ -23,40 +23,71 @@ const (
 	opFork
 )
 
-func (p *Pattern) compile(seq []element) {
-	for _, e := range seq {
-		fork := -1
-		if e.optional {
-			p.straight = false
-			fork = len(p.prog)
-			p.prog = append(p.prog, step{op: opFork, next: fork + 1})
+// A table is rows of bits, one for each step.
+type table struct {
+	width int // words a row
+	bits  []uint64
+}
+
+// table returns an empty one of so many rows, in the memory of few if that is enough.
+func (p *Pattern) table(few []uint64, rows int) table {
+	t := table{width: (len(p.prog) + 63) / 64}
+	if need := t.width * rows; need > len(few) {
+		t.bits = make([]uint64, need)
+	} else {
+		t.bits = few[:need]
+	}
+	return t
+}
+
+func (t *table) row(i int) []uint64 { return t.bits[i*t.width : (i+1)*t.width] }
+func (t *table) has(i, pc int) bool { return t.bits[i*t.width+pc/64]&(1<<(pc%64)) != 0 }
+func (t *table) set(i, pc int)      { t.bits[i*t.width+pc/64] |= 1 << (pc % 64) }
+func (t *table) clear(i, pc int)    { t.bits[i*t.width+pc/64] &^= 1 << (pc % 64) }
+
+// common says whether two rows have a step in common.
+func common(a, b []uint64) bool {
+	for w := range a {
+		if a[w]&b[w] != 0 {
+			return true
 		}
-		start := len(p.prog)
-		if e.group != nil {
-			p.compile(e.group)
-		} else {
-			p.prog = append(p.prog, step{op: opArgument, arg: e.arg})
-			p.paths = p.paths || e.arg.paths()
+	}
+	return false
+}
+
+// link finds out once which arguments can follow each step, so that no decision goes through forks.
+func (p *Pattern) link() {
+	p.follow = p.table(nil, len(p.prog))
+	var one [maxSteps / 64]uint64
+	seen := p.table(one[:], 1)
+	for pc := range p.prog {
+		clear(seen.bits)
+		p.reach(pc, pc, &seen)
+	}
+}
+
+// reach adds to what follows the step from all that can be had from pc without an argument.
+func (p *Pattern) reach(from, pc int, seen *table) {
+	for !seen.has(0, pc) {
+		seen.set(0, pc)
+		s := &p.prog[pc]
+		if s.op != opFork {
+			p.follow.set(from, pc)
+			return
 		}
-		if e.repeat {
-			p.straight = false
-			p.prog = append(p.prog, step{op: opFork, next: start, other: len(p.prog) + 1})
-		}
-		if fork >= 0 {
-			p.prog[fork].other = len(p.prog)
-		}
+		p.reach(from, s.other, seen)
+		pc = s.next
 	}
 }
 
 // Match compares args, the arguments after the command's name, and returns the paths in them that must be resolved.
 func (p *Pattern) Match(args []string) ([]Use, bool) {
-	if p.straight || len(p.prog) == 0 {
-		return p.matchStraight(args)
+	if len(p.prog) == 0 {
+		return nil, len(args) == 0
 	}
 	var few [32]uint64 // on the stack, and enough for most
-	t := p.table(few[:], len(args))
-	n := p.reach(&t, args)
-	if n < len(args) || !t.has(n, len(p.prog)-1) {
+	t := p.table(few[:], len(args)+1)
+	if p.run(&t, args) < len(args) || !t.has(len(args), len(p.prog)-1) {
 		return nil, false
 	}
 	if !p.paths {
@@ -65,122 +96,56 @@ func (p *Pattern) Match(args []string) ([]Use, bool) {
 	return p.walk(args, &t), true
 }
 
-func (p *Pattern) matchStraight(args []string) (uses []Use, ok bool) {
-	if len(args) != max(0, len(p.prog)-1) {
-		return nil, false
-	}
-	for i, a := range args {
-		if uses, ok = p.prog[i].arg.match(a, i, uses); !ok {
-			return nil, false
-		}
-	}
-	return uses, true
-}
-
-// A table holds, for each place between arguments, the steps that can be reached there.
-type table struct {
-	width int // words a place
-	bits  []uint64
-}
-
-// table returns an empty one for a list of n arguments, in the memory of few if that is enough.
-func (p *Pattern) table(few []uint64, n int) table {
-	t := table{width: (len(p.prog) + 63) / 64}
-	if need := t.width * (n + 1); need > len(few) {
-		t.bits = make([]uint64, need)
-	} else {
-		t.bits = few[:need]
-	}
-	return t
-}
-
-func (t *table) has(place, pc int) bool { return t.bits[place*t.width+pc/64]&(1<<(pc%64)) != 0 }
-
-func (t *table) set(place, pc int)   { t.bits[place*t.width+pc/64] |= 1 << (pc % 64) }
-func (t *table) clear(place, pc int) { t.bits[place*t.width+pc/64] &^= 1 << (pc % 64) }
-
-// add reaches pc, and all that can be reached from it without an argument.
-func (p *Pattern) add(t *table, place, pc int) {
-	for !t.has(place, pc) {
-		t.set(place, pc)
-		s := &p.prog[pc]
-		if s.op != opFork {
-			return
-		}
-		p.add(t, place, s.other)
-		pc = s.next
-	}
-}
-
-// reach goes through args as far as any step allows, and returns how far. Of the arguments that fit, only the steps they
-// fit stay in the table; at the first that fits none, all that was asked for does.
-func (p *Pattern) reach(t *table, args []string) int {
-	p.add(t, 0, 0)
-	var few [16]int
+// run goes through args as far as any step allows, and returns how far. Row n of t then has the steps that argument n
+// fits, and the last one what could come next, if all of them fit.
+func (p *Pattern) run(t *table, args []string) int {
+	copy(t.row(0), p.follow.row(0))
 	for n, a := range args {
-		fits, unfit := false, few[:0]
-		for w, asked := range t.bits[n*t.width : (n+1)*t.width] {
+		fits, at, then := false, t.row(n), t.row(n+1)
+		for w, asked := range at {
+			var fit uint64
 			for ; asked != 0; asked &= asked - 1 {
 				pc := w*64 + bits.TrailingZeros64(asked)
-				s := &p.prog[pc]
-				if s.op != opArgument {
-					continue
-				}
-				if _, ok := s.arg.match(a, n, nil); ok {
-					p.add(t, n+1, pc+1)
-					fits = true
-				} else {
-					unfit = append(unfit, pc)
+				if s := &p.prog[pc]; s.op == opArgument && s.arg.match(a) {
+					fit |= asked & -asked
+					for i, next := range p.follow.row(pc + 1) {
+						then[i] |= next
+					}
 				}
 			}
+			at[w] = fit
+			fits = fits || fit != 0
 		}
 		if !fits {
 			return n
-		}
-		for _, pc := range unfit {
-			t.clear(n, pc)
 		}
 	}
 	return len(args)
 }
 
-// walk goes the way that takes the first choice of every fork that leads to the end. It first strikes out, from the end
-// backwards, what does not lead there: reach has struck out the arguments that do not fit.
+// walk goes the way that takes the first choice of every fork that leads to the end. It first strikes out of t, from the
+// end backwards, what does not lead there.
 func (p *Pattern) walk(args []string, t *table) (uses []Use) {
-	leads := &table{width: t.width, bits: make([]uint64, len(t.bits))}
-	for n := len(args); n >= 0; n-- {
-		if n == len(args) {
-			leads.set(n, len(p.prog)-1)
-		} else {
-			for pc := range p.prog {
-				if p.prog[pc].op == opArgument && t.has(n, pc) && leads.has(n+1, pc+1) {
-					leads.set(n, pc)
-				}
-			}
-		}
-		// A fork leads where one of its ways does. Those of a repetition lead back, hence the rounds; none leads back
-		// without an argument, as Parse saw to.
-		for changed := true; changed; {
-			changed = false
-			for pc := len(p.prog) - 1; pc >= 0; pc-- {
-				s := &p.prog[pc]
-				if s.op == opFork && !leads.has(n, pc) && (leads.has(n, s.next) || leads.has(n, s.other)) {
-					leads.set(n, pc)
-					changed = true
-				}
+	last := t.row(len(args))
+	clear(last)
+	t.set(len(args), len(p.prog)-1)
+	for n := len(args) - 1; n >= 0; n-- {
+		for pc := range p.prog {
+			if t.has(n, pc) && !common(p.follow.row(pc+1), t.row(n+1)) {
+				t.clear(n, pc)
 			}
 		}
 	}
 	pc := 0
 	for n, a := range args {
 		for p.prog[pc].op == opFork {
-			if s := &p.prog[pc]; leads.has(n, s.next) {
+			if s := &p.prog[pc]; common(p.follow.row(s.next), t.row(n)) {
 				pc = s.next
 			} else {
 				pc = s.other
 			}
 		}
-		uses, _ = p.prog[pc].arg.match(a, n, uses)
+		uses = p.prog[pc].arg.uses(a, n, uses)
 		pc++
 	}
 	return uses
@@ -191,8 +156,10 @@ func (p *Pattern) Explain(args []string) string {
 	if len(p.prog) == 0 {
 		return "the rule allows no arguments"
 	}
-	t := p.table(nil, len(args))
-	n := p.reach(&t, args)
+	t := p.table(nil, len(args)+1)
+	n := p.run(&t, args)
+	clear(t.bits)
+	p.run(&t, args[:n]) // again, for what could have stood where nothing fitted
 	var wants []string
 	for pc := range p.prog {
 		if s := &p.prog[pc]; s.op == opArgument && t.has(n, pc) && !slices.Contains(wants, s.arg.String()) {

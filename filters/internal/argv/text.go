@@ -2,7 +2,6 @@ package argv
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -32,28 +31,36 @@ func (t text) check() error {
 	return nil
 }
 
-// paths says whether the argument may hold a path.
-func (a argument) paths() bool {
-	return slices.ContainsFunc(a.texts, func(t text) bool {
-		return slices.ContainsFunc(t, func(p piece) bool { _, ok := p.hole.(pathHole); return ok })
-	})
-}
-
-// match compares the whole of arg, and adds the paths in it to uses.
-func (a argument) match(arg string, n int, uses []Use) ([]Use, bool) {
+// match compares the whole of arg.
+func (a argument) match(arg string) bool {
 	for _, t := range a.texts {
-		if out, ok := t.match(arg, n, uses); ok {
-			return out, true
+		if word, ok := t.word(); ok && word == arg || !ok && t.match(arg, 0, nil) {
+			return true
 		}
 	}
-	return uses, false
+	return false
 }
 
-func (t text) match(arg string, n int, uses []Use) ([]Use, bool) {
+// word returns the text if no hole is in it, as in most.
+func (t text) word() (string, bool) { return t[0].literal, len(t) == 1 && t[0].hole == nil }
+
+// uses adds the paths in arg, which is number n and fits.
+func (a argument) uses(arg string, n int, uses []Use) []Use {
+	for _, t := range a.texts {
+		if more := uses; t.match(arg, n, &more) {
+			return more
+		}
+	}
+	return uses
+}
+
+// match compares the whole of arg, and adds the paths in it to uses, if that is not nil.
+func (t text) match(arg string, n int, uses *[]Use) bool {
 	at := 0
-	for i, p := range t {
+	for i := range t {
+		p := &t[i]
 		if !strings.HasPrefix(arg[at:], p.literal) {
-			return uses, false
+			return false
 		}
 		at += len(p.literal)
 		if p.hole == nil {
@@ -63,20 +70,22 @@ func (t text) match(arg string, n int, uses []Use) ([]Use, bool) {
 		if i+1 < len(t) {
 			j := strings.IndexByte(arg[at:], t[i+1].literal[0])
 			if j < 0 {
-				return uses, false
+				return false
 			}
 			end = at + j
 		}
 		value := arg[at:end]
 		if value == "" || at == 0 && value[0] == '-' || !p.hole.match(value) {
-			return uses, false
+			return false
 		}
-		if path, ok := p.hole.(pathHole); ok {
-			uses = append(uses, Use{Arg: n, Offset: at, Dir: path.dir, Descriptor: path.descriptor})
+		if uses != nil {
+			if path, ok := p.hole.(pathHole); ok {
+				*uses = append(*uses, Use{Arg: n, Offset: at, Dir: path.dir, Descriptor: path.descriptor})
+			}
 		}
 		at = end
 	}
-	return uses, at == len(arg)
+	return at == len(arg)
 }
 
 // String writes what the argument may be, for a refusal.

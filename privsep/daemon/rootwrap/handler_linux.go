@@ -26,6 +26,7 @@ func (c *Commands) handle(ctx context.Context, r command.Request) (command.Resul
 	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir, Client: c.client}
 	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
 	defer v.Close()
+	c.loaded.Policy.Explain(c.loaded.Machine, request, &v)
 	ready, err := c.ready(v, r)
 	entry := audit.Entry{PID: c.peer.PID, UID: c.peer.UID, GID: c.peer.GID, Program: c.peer.Program, Policy: c.loaded.Policy.Hash(),
 		Request: request, Verdict: v, Err: err}
