@@ -24,6 +24,27 @@ func (d *descriptor) ready(milliseconds int) bool {
 	return n == 1 && err == nil
 }
 
+// number is the descriptor, or -1 where there is none.
+func (d *descriptor) number() int32 {
+	if d == nil {
+		return -1
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int32(d.fd)
+}
+
+// read reads what is there; where reading was given up or the descriptor closed, that is the end. It is for one that is
+// ready, or it would hold up giveUp.
+func (d *descriptor) read(buf []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.given {
+		return 0, nil
+	}
+	return unix.Read(d.fd, buf)
+}
+
 // poll gives the descriptor to Go's poller; nil where waiting was given up.
 func (d *descriptor) poll() *os.File {
 	d.mu.Lock()
@@ -66,7 +87,7 @@ func (d *descriptor) close() {
 
 // waitDead waits until the process of a pidfd can be reaped, and reports whether it can: not, after giveUp.
 func (d *descriptor) waitDead() bool {
-	if d.ready(1) { // who has closed its streams is about to end, nearly always
+	if d.ready(shortCommand) { // who has closed its streams is about to end, nearly always
 		return true
 	}
 	file := d.poll()

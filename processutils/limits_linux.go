@@ -23,43 +23,31 @@ var errNoTrace = errors.New("the command cannot be traced")
 
 // startTraced starts the program so that the kernel stops it at its exec, sets its limits and lets it go. The calling
 // goroutine is locked to its thread, which is the tracer.
-func startTraced(path string, argv []string, attr *os.ProcAttr, limits *Limits) (*os.Process, error) {
+func startTraced(path string, argv []string, attr *syscall.ProcAttr, limits *Limits) (*process, error) {
 	sys := *attr.Sys
 	sys.Ptrace = true
 	traced := *attr
 	traced.Sys = &sys
-	p, err := os.StartProcess(path, argv, &traced)
+	p, err := startProcess(path, argv, &traced)
 	switch {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.EIO):
 		return nil, fmt.Errorf("%w: %w", errNoTrace, err) // seccomp, Yama, SELinux, or strace -f around us
 	case err != nil:
 		return nil, err
 	}
-	if err := waitForExec(p.Pid); err != nil {
-		p.Release() // it is reaped
-		*sys.PidFD = closed(*sys.PidFD)
+	if err := waitForExec(p.pid); err != nil {
+		p.pidfd.close() // it is reaped
 		return nil, err
 	}
-	if err := setLimits(p.Pid, limits); err != nil {
-		p.Kill()
-		p.Wait()
-		*sys.PidFD = closed(*sys.PidFD)
+	if err := setLimits(p.pid, limits); err != nil {
+		p.discard()
 		return nil, err
 	}
-	if err := unix.PtraceDetach(p.Pid); err != nil && err != unix.ESRCH {
-		p.Kill()
-		p.Wait()
-		*sys.PidFD = closed(*sys.PidFD)
+	if err := unix.PtraceDetach(p.pid); err != nil && err != unix.ESRCH {
+		p.discard()
 		return nil, fmt.Errorf("let the command go after its limits: %w", err)
 	}
 	return p, nil
-}
-
-func closed(fd int) int {
-	if fd >= 0 {
-		unix.Close(fd)
-	}
-	return -1
 }
 
 // waitForExec waits for the stop that comes before the program's first instruction. A filter of system calls may kill the
@@ -115,7 +103,7 @@ const toolPath = "PATH=/usr/bin:/bin:/usr/sbin:/sbin"
 
 // startByTool has prlimit(1) set the limits on itself and execute the program. What it could not set is found out before:
 // its own failure is an exit code that the program may have too.
-func startByTool(path string, argv []string, attr *os.ProcAttr, limits *Limits) (*os.Process, error) {
+func startByTool(path string, argv []string, attr *syscall.ProcAttr, limits *Limits) (*process, error) {
 	for i, l := range limits.list() {
 		if l.limit != nil {
 			if err := settable(limitResources[i], *l.limit); err != nil {
@@ -142,7 +130,7 @@ func startByTool(path string, argv []string, attr *os.ProcAttr, limits *Limits) 
 		}
 	}
 	args = append(append(args, "--", path), argv[1:]...)
-	return os.StartProcess(tool, args, attr)
+	return startProcess(tool, args, attr)
 }
 
 // settable says what setrlimit(2) would say of a limit: EINVAL or EPERM.

@@ -3,7 +3,6 @@ package processutils
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"syscall"
@@ -13,8 +12,7 @@ import (
 // running is one command between its fork and the end of Run.
 type running struct {
 	a       *Attempt
-	process *os.Process
-	pidfd   *descriptor
+	process *process
 	streams streams
 	reach   reach
 
@@ -36,13 +34,13 @@ func runLocal(a *Attempt) (Result, error) {
 		}
 		return a.End(Status{Code: -1}, stage, err)
 	}
-	a.Started(Process{PID: r.process.Pid, Signal: r.process.Signal})
+	a.Started(Process{PID: r.process.pid, Signal: r.process.signal})
 	keep := context.AfterFunc(a.Context, func() {
 		r.stop()
 		close(r.stopped)
 	})
 	left := r.drain()
-	dead := r.pidfd.waitDead()
+	dead := r.process.pidfd.waitDead()
 	close(r.ended)
 	if !keep() {
 		<-r.stopped
@@ -64,11 +62,11 @@ func (r *running) drain() (left []int) {
 		r.streams.drain(r.a)
 		close(eof)
 	}()
-	if c.Drain > 0 && r.pidfd.waitDead() {
+	if c.Drain > 0 && r.process.pidfd.waitDead() {
 		select {
 		case <-eof:
 		case <-time.After(c.Drain):
-			left = r.streams.holders(r.process.Pid)
+			left = r.streams.holders(r.process.pid)
 			r.streams.giveUp()
 			select {
 			case <-eof:
@@ -97,8 +95,8 @@ func (r *running) stop() {
 		return
 	default:
 	}
-	r.struck, r.first = true, r.pidfd.ready(0)
-	gone := func() bool { return r.pidfd.ready(0) && r.reach.gone() }
+	r.struck, r.first = true, r.process.pidfd.ready(0)
+	gone := func() bool { return r.process.pidfd.ready(0) && r.reach.gone() }
 	kill := true
 	if grace := r.a.cmd.Stop.grace(); grace > 0 {
 		r.reach.ask(r.a.cmd.Stop.signal())
@@ -114,10 +112,10 @@ func (r *running) stop() {
 	select {
 	case <-r.ended:
 	case <-time.After(20 * time.Millisecond): // for what is in the pipes still
-		r.left = append(r.left, r.streams.holders(r.process.Pid)...)
+		r.left = append(r.left, r.streams.holders(r.process.pid)...)
 		r.streams.giveUp()
 	}
-	r.pidfd.giveUp()
+	r.process.pidfd.giveUp()
 	select {
 	case <-r.ended:
 	case <-time.After(leaveTime):
@@ -147,18 +145,17 @@ func (r *running) finish(dead bool, left []int) (Result, error) {
 		r.a.StreamFailed(fmt.Errorf("read its input: %w", err))
 	}
 	r.streams.close()
-	r.pidfd.close()
 	cause := ended(r.a.Context)
 	if !dead {
-		left = append(left, r.process.Pid)
-		go r.process.Wait() // it is a zombie then, some day
+		left = append(left, r.process.pid)
+		go r.process.wait() // it is a zombie then, some day
 	}
 	slices.Sort(left)
 	r.a.Survived(slices.Compact(left)...) // one that lives and holds a stream was found twice
 	if !dead {
 		return r.a.End(Status{Code: -1}, StageDeadline, fmt.Errorf("%w, and the command could not be ended", cause))
 	}
-	state, err := r.process.Wait()
+	state, err := r.process.wait()
 	if err != nil {
 		return r.a.End(Status{Code: -1}, StageWait, fmt.Errorf("wait for the command: %w", err))
 	}

@@ -18,23 +18,22 @@ type reach interface {
 	release() []int // once the main process is dead: what was let go
 }
 
-func newReach(c *Cmd, main *os.Process) reach {
+func newReach(c *Cmd, main *process, session bool) reach {
 	switch c.Stop.Scope {
 	case ScopeProcess:
 		return onlyProcess{main}
 	case ScopeGroup:
-		return &members{main: main.Pid, own: true}
+		return &members{main: main.pid, own: true}
 	}
-	session, err := unix.Getsid(main.Pid)
-	return &members{main: main.Pid, own: !c.KeepTerminal, session: err == nil && session == main.Pid, tree: true, known: map[identity]bool{}}
+	return &members{main: main.pid, own: !c.KeepTerminal, session: session, tree: true, known: map[identity]bool{}}
 }
 
 // onlyProcess is ScopeProcess.
-type onlyProcess struct{ main *os.Process }
+type onlyProcess struct{ main *process }
 
-func (o onlyProcess) ask(sig syscall.Signal) { o.main.Signal(sig) }
+func (o onlyProcess) ask(sig syscall.Signal) { o.main.signal(sig) }
 func (o onlyProcess) gone() bool             { return true }
-func (o onlyProcess) kill(time.Time)         { o.main.Kill() }
+func (o onlyProcess) kill(time.Time)         { o.main.signal(syscall.SIGKILL) }
 func (o onlyProcess) left() []int            { return nil }
 func (o onlyProcess) release() []int         { return nil }
 

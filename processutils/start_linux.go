@@ -26,8 +26,7 @@ func (r *running) start() (Stage, error) {
 	if err := r.streams.open(r.a); err != nil {
 		return StageStart, err
 	}
-	fd := -1
-	sys := &syscall.SysProcAttr{PidFD: &fd}
+	sys := &syscall.SysProcAttr{}
 	if !c.KeepTerminal {
 		sys.Setsid = startTerminal()
 		sys.Setpgid = !sys.Setsid
@@ -41,25 +40,22 @@ func (r *running) start() (Stage, error) {
 		r.reach = group
 		sys.UseCgroupFD, sys.CgroupFD = true, int(group.folder.Fd())
 	}
-	attr := &os.ProcAttr{Dir: c.Dir, Env: env, Files: r.streams.child[:], Sys: sys}
+	if env == nil {
+		env = os.Environ()
+	}
+	attr := &syscall.ProcAttr{Dir: c.Dir, Env: env, Files: r.streams.child[:], Sys: sys}
 	if stage, err := r.fork(path, attr); err != nil {
 		return stage, err
 	}
 	r.streams.forked()
-	if fd < 0 {
-		r.process.Kill()
-		r.process.Wait()
-		return StageStart, fmt.Errorf("this kernel has no pidfd, which came with Linux 5.4: %w", errors.ErrUnsupported)
-	}
-	r.pidfd = &descriptor{fd: fd}
 	if r.reach == nil {
-		r.reach = newReach(c, r.process)
+		r.reach = newReach(c, r.process, sys.Setsid)
 	}
 	return "", nil
 }
 
 // fork starts the process, with its limits where the Cmd has some.
-func (r *running) fork(path string, attr *os.ProcAttr) (Stage, error) {
+func (r *running) fork(path string, attr *syscall.ProcAttr) (Stage, error) {
 	runtime.LockOSThread() // it is the thread whose signal mask is inherited, and that may trace
 	defer runtime.UnlockOSThread()
 	restore, err := nothingInherited()
@@ -69,7 +65,7 @@ func (r *running) fork(path string, attr *os.ProcAttr) (Stage, error) {
 	defer restore()
 	c := &r.a.cmd
 	if c.Limits.none() {
-		r.process, err = os.StartProcess(path, c.Args, attr)
+		r.process, err = startProcess(path, c.Args, attr)
 		return startStage(c, err)
 	}
 	if !gainsPrivileges(c.Dir, path) {
@@ -82,7 +78,7 @@ func (r *running) fork(path string, attr *os.ProcAttr) (Stage, error) {
 	return startStage(c, err)
 }
 
-// startStage says at which stage the error of os.StartProcess belongs. It does not say itself which of the child's steps
+// startStage says at which stage the error of startProcess belongs. It does not say itself which of the child's steps
 // failed.
 func startStage(c *Cmd, err error) (Stage, error) {
 	var limit *LimitError
@@ -91,7 +87,7 @@ func startStage(c *Cmd, err error) (Stage, error) {
 		return "", nil
 	case errors.As(err, &limit) || errors.Is(err, ErrNoLimits):
 		return StageLimit, err
-	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
 		return StageStart, err
 	}
 	if c.Dir != "" {

@@ -15,8 +15,8 @@ import (
 
 // streams are the three standard streams of one command: the ends that it gets, and ours.
 type streams struct {
-	child [3]*os.File
-	ours  []*os.File  // of child, what is closed once it has them
+	child [3]uintptr
+	ours  []int       // of child, what is closed once it has them
 	in    *descriptor // nil where nothing is fed
 	out   *descriptor // nil where nothing is read
 	err   *descriptor
@@ -28,7 +28,9 @@ type streams struct {
 // open makes what the Cmd asks for.
 func (s *streams) open(a *Attempt) (err error) {
 	c := &a.cmd
-	if s.child[0] = c.Stdin; c.Stdin == nil {
+	if c.Stdin != nil {
+		s.child[0] = c.Stdin.Fd()
+	} else {
 		if s.input, err = a.Input(); err != nil {
 			return err
 		}
@@ -48,14 +50,14 @@ func (s *streams) open(a *Attempt) (err error) {
 }
 
 // output is the command's end of an output stream, and ours, or nil where nothing is read.
-func (s *streams) output(bound int, tee io.Writer) (theirs *os.File, ours *descriptor, err error) {
+func (s *streams) output(bound int, tee io.Writer) (theirs uintptr, ours *descriptor, err error) {
 	if f, ok := tee.(*os.File); ok && bound < 0 {
-		return f, nil, nil
+		return f.Fd(), nil, nil
 	}
 	return s.pipeOrNull(bound >= 0 || tee != nil, os.O_WRONLY)
 }
 
-func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs *os.File, ours *descriptor, err error) {
+func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs uintptr, ours *descriptor, err error) {
 	var fd int
 	if pipe {
 		var p [2]int
@@ -68,23 +70,26 @@ func (s *streams) pipeOrNull(pipe bool, theirMode int) (theirs *os.File, ours *d
 		fd, err = unix.Open(os.DevNull, theirMode|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
-	theirs = os.NewFile(uintptr(fd), "stream")
-	s.ours = append(s.ours, theirs)
-	return theirs, ours, nil
+	s.ours = append(s.ours, fd)
+	return uintptr(fd), ours, nil
 }
 
 // forked closes what the command has now, and begins to feed it.
 func (s *streams) forked() {
-	for _, f := range s.ours {
-		f.Close()
-	}
-	s.ours = nil
+	s.closeOurs()
 	if s.in != nil {
 		s.fed = make(chan error, 1)
 		go s.feed()
 	}
+}
+
+func (s *streams) closeOurs() {
+	for _, fd := range s.ours {
+		unix.Close(fd)
+	}
+	s.ours = nil
 }
 
 // feed copies the input. That the command does not want all of it is no error.
@@ -136,6 +141,7 @@ func (s *streams) inputError() error {
 // drainShort reads both streams for shortCommand, and returns those that have not come to their end.
 func drainShort(a *Attempt, out, err *descriptor) (moreOut, moreErr *descriptor) {
 	left := [2]*descriptor{out, err}
+	fds := [2]unix.PollFd{{Fd: out.number(), Events: unix.POLLIN}, {Fd: err.number(), Events: unix.POLLIN}} // -1 is passed over
 	to := [2]*Capture{a.Stdout, a.Stderr}
 	var buf [4 << 10]byte
 	until := time.Now().Add(shortCommand * time.Millisecond)
@@ -144,12 +150,6 @@ func drainShort(a *Attempt, out, err *descriptor) (moreOut, moreErr *descriptor)
 		if rest <= 0 {
 			break
 		}
-		fds := [2]unix.PollFd{{Fd: -1, Events: unix.POLLIN}, {Fd: -1, Events: unix.POLLIN}} // -1 is passed over
-		for i, d := range left {
-			if d != nil {
-				fds[i].Fd = int32(d.fd)
-			}
-		}
 		if _, err := unix.Poll(fds[:], rest); err != nil && err != unix.EINTR {
 			break
 		}
@@ -157,11 +157,12 @@ func drainShort(a *Attempt, out, err *descriptor) (moreOut, moreErr *descriptor)
 			if d == nil || fds[i].Revents == 0 {
 				continue
 			}
-			n, err := unix.Read(d.fd, buf[:])
+			n, err := d.read(buf[:])
 			if n > 0 {
 				to[i].Write(buf[:n])
 			} else if err == nil {
-				left[i] = nil
+				d.close() // now, while the command is about to end
+				left[i], fds[i].Fd = nil, -1
 			}
 		}
 	}
@@ -197,9 +198,7 @@ func (s *streams) giveUp() {
 
 // close closes what is open still. The feeder may hang in a Read of the input: that is closed too, where it can be.
 func (s *streams) close() {
-	for _, f := range s.ours {
-		f.Close()
-	}
+	s.closeOurs()
 	s.out.close()
 	s.err.close()
 	s.in.close()
@@ -217,10 +216,7 @@ const holdersTime = 200 * time.Millisecond
 func (s *streams) holders(main int) (found []int) {
 	wanted := map[string]bool{}
 	for _, d := range []*descriptor{s.out, s.err} {
-		if d == nil {
-			continue
-		}
-		if name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(d.fd)); err == nil {
+		if name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(int(d.number()))); err == nil {
 			wanted[name] = true // pipe:[12345]
 		}
 	}
