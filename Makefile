@@ -1,11 +1,16 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers test test-root fuzz lint build packages test-packages test-install test-policy test-selinux
+.PHONY: bench bench-peers test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
 
 test: ## as any user; what needs root is skipped
 	go test ./...
 
 test-root: ## as root: a test that lacks root or a peer fails instead of being skipped
 	PRIVHELPER_TEST_ROOT=must go test -race ./...
+
+SCHEDULES ?= 100
+
+test-schedules: ## locks between machines under SCHEDULES random schedules of faults, each a cluster in namespaces: docs/scaling.md
+	go -C lockutils/etcdlock test -count=1 -v -timeout 30m -run '^TestSchedules$$' . -schedules $(SCHEDULES) -clusters 6
 
 FUZZTIME ?= 1m
 

@@ -50,6 +50,7 @@ type cluster struct {
 type site struct {
 	client, peer string // host:port
 	via          []string
+	clients      string // the host that its clients are on, where that is another
 }
 
 func startCluster(t testing.TB, size int, extra ...string) *cluster {
@@ -142,6 +143,7 @@ func (c *cluster) client() *clientv3.Client {
 func (c *cluster) leader() *member {
 	c.t.Helper()
 	client := c.client()
+	defer client.Close()
 	for range 100 {
 		for _, m := range c.members {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -174,6 +176,15 @@ func (c *cluster) open(rest string) *etcdlock.Locker {
 			c.t.Fatal(err)
 		}
 	}
+}
+
+func index(c *cluster, m *member) int {
+	for i := range c.members {
+		if c.members[i] == m {
+			return i
+		}
+	}
+	panic("not a member")
 }
 
 func freeAddress(t testing.TB) string {
