@@ -33,8 +33,8 @@ func contendChild(args []string) error {
 		return err
 	}
 	l := etcdlock.New(client, etcdlock.Options{Prefix: "/f", TTL: contendTTL})
-	tell := func(kind string, call, ret, token int64, ok, sure, again bool) {
-		fmt.Println(kind, call, ret, token, ok, sure, again)
+	tell := func(kind string, call, ret, token int64, ok, again bool) {
+		fmt.Println(kind, call, ret, token, ok, again)
 	}
 	in := bufio.NewReader(os.Stdin)
 	for {
@@ -44,38 +44,38 @@ func contendChild(args []string) error {
 			return err
 		}
 		granted, token := clock(), held.Token()
-		tell("lock", call, granted, token, false, false, false)
-		lost := false
-		look := func() {
+		tell("lock", call, granted, token, false, false)
+		lost := func() bool {
+			call := clock()
 			select {
 			case <-held.Lost():
-				lost = true
+				return true
 			default:
+				tell("look", call, clock(), token, false, false)
+				return false
 			}
 		}
 		for range 1 + rand.IntN(5) {
-			look()
-			before := lost
+			late := lost()
 			call := clock()
-			tell("ask", 0, 0, token, false, false, false)
+			tell("ask", 0, 0, token, false, false)
 			var ok bool
 			if _, err := fmt.Fscanln(in, &ok); err != nil {
 				return nil
 			}
-			ret := clock()
-			look()
-			tell("act", call, ret, token, ok, !lost, false)
-			if before { // one act more than allowed: the fence has to refuse it if the next has acted
+			tell("act", call, clock(), token, ok, false)
+			if late { // one act more than allowed: the fence has to refuse it if the next has acted
 				break
 			}
+			lost()
 			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		}
 		call, sent = clock(), releases{}
 		if held.Unlock() != nil { // not known whether and when: at any time from the grant on
-			tell("free", granted, math.MaxInt64, token, false, false, false)
+			tell("free", granted, math.MaxInt64, token, false, false)
 			continue
 		}
-		tell("free", call, clock(), token, false, false, sent.again)
+		tell("free", call, clock(), token, false, sent.again)
 	}
 }
 
@@ -85,16 +85,14 @@ type releases struct {
 	again  bool // and the next found that it had been carried out
 }
 
-// see is a gRPC interceptor. A release alone is a transaction that deletes.
+// see is a gRPC interceptor.
 func (r *releases) see(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := invoke(ctx, method, request, reply, conn, opts...)
-	txn, ok := request.(*etcdserverpb.TxnRequest)
-	if !ok || len(txn.Success) != 1 || txn.Success[0].GetRequestDeleteRange() == nil {
-		return err
-	}
-	if err != nil {
+	switch {
+	case !isRelease(request):
+	case err != nil:
 		r.failed = true
-	} else if r.failed && !reply.(*etcdserverpb.TxnResponse).Succeeded {
+	case r.failed && !reply.(*etcdserverpb.TxnResponse).Succeeded:
 		r.again = true
 	}
 	return err

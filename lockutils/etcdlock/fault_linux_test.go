@@ -34,11 +34,13 @@ func (w *scene) suffer(p planned) {
 // holderStopped is the fault in which nothing but a holder fails, for more than a lease.
 const holderStopped = "holder stopped"
 
-// faults are what can happen to holders, to members and to the network between them.
-var faults = []struct {
+type fault struct {
 	name    string
 	inflict func(w *scene, p planned) (heal func())
-}{
+}
+
+// faults are what can happen to holders, to members and to the network between them.
+var faults = []fault{
 	{holderStopped, func(*scene, planned) func() { return func() {} }},
 	{"holder killed", func(w *scene, p planned) func() {
 		h := w.histories[p.lock]

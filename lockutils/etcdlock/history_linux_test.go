@@ -29,14 +29,14 @@ func clock() int64 {
 
 // deed is one thing that a contender did.
 type deed struct {
-	kind  string // lock: granted; free: given back or lost; act: done at the fence
+	kind  string // lock: granted; look: its Lost was not closed; act: done at the fence; free: given back or lost
 	token int64
 	ok    bool // of an act: the fence let it pass
-	sure  bool // of an act: after it the lock was still not lost, so that all of it was within the lease
 	again bool // of a release: the cluster had carried it out, its answer was lost, and it was sent again
 }
 
-// lockModel is what a lock with a fence may do, one deed after the other.
+// lockModel is what a lock with a fence may do, one deed after the other. Who sees that his lock is not lost holds it: nobody
+// else does, and what he acted before that was within his lease.
 var lockModel = porcupine.Model{
 	Init: func() any { return [3]int64{} }, // who holds, the last token granted, the greatest that the fence saw
 	Step: func(state, input, _ any) (bool, any) {
@@ -50,9 +50,10 @@ var lockModel = porcupine.Model{
 				holds = 0
 			}
 			return true, [3]int64{holds, last, fence}
+		case "look":
+			return holds == d.token, s
 		default:
-			legal := d.ok == (d.token >= fence) && (!d.sure || holds == d.token)
-			return legal, [3]int64{holds, last, max(fence, d.token)}
+			return d.ok == (d.token >= fence), [3]int64{holds, last, max(fence, d.token)}
 		}
 	},
 }
@@ -68,10 +69,11 @@ func TestLockModel(t *testing.T) {
 		want bool
 	}{
 		"lost in between":               {nil, true},
-		"a late act that is refused":    {[]porcupine.Operation{op(40, 41, deed{kind: "act", token: 2, ok: true, sure: true}), op(50, 51, deed{kind: "act", token: 1})}, true},
-		"a late act that passes":        {[]porcupine.Operation{op(40, 41, deed{kind: "act", token: 2, ok: true, sure: true}), op(50, 51, deed{kind: "act", token: 1, ok: true})}, false},
+		"a late act that is refused":    {[]porcupine.Operation{op(40, 41, deed{kind: "act", token: 2, ok: true}), op(50, 51, deed{kind: "act", token: 1})}, true},
+		"a late act that passes":        {[]porcupine.Operation{op(40, 41, deed{kind: "act", token: 2, ok: true}), op(50, 51, deed{kind: "act", token: 1, ok: true})}, false},
 		"the holder is refused":         {[]porcupine.Operation{op(40, 41, deed{kind: "act", token: 2})}, false},
-		"the old holder believes still": {[]porcupine.Operation{op(50, 51, deed{kind: "act", token: 1, ok: true, sure: true})}, false},
+		"the holder looks":              {[]porcupine.Operation{op(50, 51, deed{kind: "look", token: 2})}, true},
+		"the old holder believes still": {[]porcupine.Operation{op(50, 51, deed{kind: "look", token: 1})}, false},
 		"a token that falls":            {[]porcupine.Operation{op(31, 32, deed{kind: "free", token: 2}), op(40, 50, deed{kind: "lock", token: 1})}, false},
 		"two hold":                      {[]porcupine.Operation{op(40, 50, deed{kind: "lock", token: 3})}, false},
 	} {
@@ -145,7 +147,7 @@ func (h *history) contend(t *testing.T, c *cluster, client int) *contender {
 		for {
 			var call, ret int64
 			var d deed
-			if _, err := fmt.Fscanln(out, &d.kind, &call, &ret, &d.token, &d.ok, &d.sure, &d.again); err != nil {
+			if _, err := fmt.Fscanln(out, &d.kind, &call, &ret, &d.token, &d.ok, &d.again); err != nil {
 				break
 			}
 			switch d.kind {

@@ -44,10 +44,13 @@ func newSchedule(seed uint64, members int) schedule {
 			kind: random.IntN(len(faults)), members: random.Perm(members), lock: random.IntN(locksEach),
 			lasts: 300*time.Millisecond + upTo(1700*time.Millisecond), gap: upTo(400 * time.Millisecond),
 		}
+		if random.IntN(4) == 0 { // what the fence is for is not one in twenty
+			p.kind = slices.IndexFunc(faults, func(f fault) bool { return f.name == holderStopped })
+		}
 		switch {
-		case faults[p.kind].name == holderStopped:
-			p.lasts, p.stop = 0, contendTTL+upTo(contendTTL)
-		case random.IntN(2) == 0:
+		case faults[p.kind].name == holderStopped: // after which the next has been in for a while
+			p.lasts, p.stop = 0, contendTTL*3/2+upTo(contendTTL)
+		case random.IntN(3) == 0:
 			p.stop = 2 * p.lasts
 		}
 		s.faults = append(s.faults, p)
