@@ -50,8 +50,10 @@ func (c *conn) refuse(err error) error {
 	var e *privsep.CallError
 	if errors.As(err, &e) {
 		switch e.Code {
-		case privsep.CodeDenied, privsep.CodeFenced:
+		case privsep.CodeDenied:
 			return writeResult(c.file, codeUnauthorized, &output{}, &output{})
+		case privsep.CodeFenced: // which rootwrap has not, and its protocol has no place for a token: a bare 99 would say nothing
+			return writeResult(c.file, codeUnauthorized, &output{}, &output{[][]byte{[]byte("privhelper: refused: " + e.Message + "\n")}})
 		case privsep.CodeNotExecutable:
 			return writeResult(c.file, codeNotExecutable, &output{}, &output{})
 		}

@@ -61,6 +61,9 @@ func TestRun(t *testing.T) {
 		{"refused", func(context.Context, command.Request) (command.Result, error) {
 			return command.Result{}, &privsep.CallError{Code: privsep.CodeDenied, Message: "what policy says"}
 		}, `["#RETURN", [99, "", ""]]`},
+		{"fenced", func(context.Context, command.Request) (command.Result, error) {
+			return command.Result{}, &privsep.CallError{Code: privsep.CodeFenced, Message: "what the fence says"}
+		}, `["#RETURN", [99, "", "privhelper: refused: what the fence says\n"]]`},
 		{"missing", func(context.Context, command.Request) (command.Result, error) {
 			return command.Result{}, &privsep.CallError{Code: privsep.CodeNotExecutable}
 		}, `["#RETURN", [96, "", ""]]`},
