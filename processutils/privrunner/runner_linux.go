@@ -27,6 +27,9 @@ import (
 type Runner struct {
 	// Client is the helper's. Required.
 	Client *client.Client
+	// Token is the fencing token of the lock under which the commands are to run, as Held.Token gives it; 0: none. It is
+	// client.Cmd's: what it is refused for, privsep.CodeFenced, has StageExec and is not retried.
+	Token int64
 }
 
 // Run runs the command: processutils.Runner.
@@ -40,7 +43,7 @@ func (r Runner) Run(ctx context.Context, c processutils.Cmd) (processutils.Resul
 		return a.End(unknown, processutils.StageStart, fmt.Errorf("Limits and KeepTerminal are not for a command of a root helper: %w", errors.ErrUnsupported))
 	}
 	cmd := r.Client.CommandContext(a.Context, c.Args[0], c.Args[1:]...)
-	cmd.Env, cmd.Dir = c.Env, c.Dir
+	cmd.Env, cmd.Dir, cmd.Token = c.Env, c.Dir, r.Token
 	if err := streams(cmd, a, c); err != nil {
 		return a.End(unknown, processutils.StageStart, err)
 	}

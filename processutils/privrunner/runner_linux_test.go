@@ -27,19 +27,23 @@ sh: CommandFilter, sh, root
 id: CommandFilter, id, root
 cat: CommandFilter, cat, root
 missing: CommandFilter, no-such-program, root
+fenced: CommandFilter, echo, root
+[fenced]
+fence = volume
 `
 
-// TestMain makes the test binary a helper too.
+// TestMain makes the test binary a helper too, with the folder of its fences for an argument.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "helper" {
+	if len(os.Args) == 3 && os.Args[1] == "helper" {
+		load := func() (*host.Loaded, error) { return load(os.Args[2]) }
 		daemon.New(daemon.Options{Commands: rootwrap.New(rootwrap.Options{Load: load})}).Main()
 		return
 	}
 	testenv.Main(m, testenv.Children{})
 }
 
-func load() (*host.Loaded, error) {
-	cfg, _, err := filters.ParseConfig("test.conf", []byte("[DEFAULT]\nfilters_path=/nonexistent\ncapabilities=CAP_NET_ADMIN\n"), true)
+func load(fences string) (*host.Loaded, error) {
+	cfg, _, err := filters.ParseConfig("test.conf", []byte("[DEFAULT]\nfilters_path=/nonexistent\ncapabilities=CAP_NET_ADMIN\nfence_path="+fences+"\n"), true)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +58,11 @@ func load() (*host.Loaded, error) {
 func start(t *testing.T) privrunner.Runner {
 	t.Helper()
 	helper := testenv.Child(t, "").Path // a path that every user can reach
-	var launcher client.Launcher = &client.Direct{Path: helper, Args: []string{"helper"}}
+	args := []string{"helper", t.TempDir()}
+	var launcher client.Launcher = &client.Direct{Path: helper, Args: args}
 	if os.Geteuid() != 0 {
 		testenv.InUserNamespace(t, exec.Command("true")) // or the test is skipped
-		launcher = &client.UserNamespace{Path: helper, Args: []string{"helper"}}
+		launcher = &client.UserNamespace{Path: helper, Args: args}
 	}
 	c, err := client.Start(t.Context(), client.Config{Launcher: launcher})
 	if err != nil {
@@ -108,6 +113,26 @@ func TestFailures(t *testing.T) {
 		var call *privsep.CallError
 		if ran := c.stage == processutils.StageWait; errors.As(err, &exit) != ran || errors.As(err, &call) != (c.stage == processutils.StageExec) {
 			t.Errorf("%v: %T", err, failed.Err)
+		}
+	}
+}
+
+// Commands of a Runner with a token are held against the fence, and a refusal is not tried again.
+func TestToken(t *testing.T) {
+	root := start(t)
+	for i, step := range []struct {
+		program string
+		token   int64
+		passes  bool
+	}{{"echo", 0, false}, {"echo", 5, true}, {"echo", 7, true}, {"echo", 5, false}, {"echo", 7, true}, {"id", 7, false}, {"id", 0, true}} {
+		root.Token = step.token
+		res, err := processutils.Retry{Runner: root, Attempts: 3, MaxDelay: -1}.Run(t.Context(), processutils.Command(step.program))
+		var failed *processutils.ExecError
+		switch {
+		case step.passes && err != nil:
+			t.Errorf("step %d: %v", i, err)
+		case !step.passes && (!errors.Is(err, privsep.CodeFenced) || !errors.As(err, &failed) || failed.Stage != processutils.StageExec || res.Attempt != 1):
+			t.Errorf("step %d: %v, attempt %d", i, err, res.Attempt)
 		}
 	}
 }
