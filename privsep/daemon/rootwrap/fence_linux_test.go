@@ -2,14 +2,18 @@ package rootwrap_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/privsep"
+	"github.com/privhelper/privhelper/privsep/client"
 )
 
 // A rule with a fence runs commands of rising tokens alone, whichever helper they come to, while none of an older one runs;
@@ -73,5 +77,44 @@ func TestSectionFence(t *testing.T) {
 	}
 	if text, err := os.ReadFile(dir + "/fences/bridge"); err != nil || string(text) != "10\n" {
 		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// A KillFilter has a fence as what starts a command has: who lost the lock ends nobody.
+func TestKillFence(t *testing.T) {
+	dir := rootsFolder(t)
+	policy := "kill: KillFilter, root, /bin/sleep, -TERM\n[kill]\nfence = bridge\n"
+	first, second := start(t, program(t), "fence_path="+dir+"\ncapabilities=\n", policy), start(t, program(t), "fence_path="+dir+"\ncapabilities=\n", policy)
+	victim := func() *exec.Cmd {
+		cmd := exec.Command("/bin/sleep", "1000000")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return cmd
+	}
+	kill := func(c *client.Client, token int64, cmd *exec.Cmd) error {
+		k := c.Command("kill", "-TERM", fmt.Sprint(cmd.Process.Pid))
+		k.Token = token
+		return k.Run()
+	}
+	ended, spared := victim(), victim()
+	if err := kill(first, 8, ended); err != nil {
+		t.Fatal(err)
+	}
+	ended.Wait()
+	if got := ended.ProcessState.Sys().(syscall.WaitStatus); got.Signal() != unix.SIGTERM {
+		t.Errorf("%v", ended.ProcessState)
+	}
+	for token, want := range map[int64]string{7: "the fencing token 7 is older than 8", 0: "a fencing token is needed"} {
+		if err := kill(second, token, spared); !errors.Is(err, privsep.CodeFenced) || !strings.Contains(err.Error(), "rule kill: fence bridge: "+want) {
+			t.Errorf("token %d: %v", token, err)
+		}
+	}
+	// A signal that was sent would be what ends it: it is older than ours.
+	spared.Process.Signal(unix.SIGKILL)
+	spared.Wait()
+	if got := spared.ProcessState.Sys().(syscall.WaitStatus); got.Signal() != unix.SIGKILL {
+		t.Errorf("a refused kill has ended it: %v", spared.ProcessState)
 	}
 }
