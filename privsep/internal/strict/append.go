@@ -1,13 +1,12 @@
 package strict
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
 	"os"
 	"reflect"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -200,14 +199,14 @@ func (e *encoder) mapping(n *node, v reflect.Value) *Error {
 		return oversize(v)
 	}
 	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int {
-		switch n.key.kind {
+	sort.Slice(keys, func(i, j int) bool {
+		switch a, b := keys[i], keys[j]; n.key.kind {
 		case kindInt:
-			return cmp.Compare(a.Int(), b.Int())
+			return a.Int() < b.Int()
 		case kindUint:
-			return cmp.Compare(a.Uint(), b.Uint())
+			return a.Uint() < b.Uint()
 		default:
-			return cmp.Compare(a.String(), b.String())
+			return a.String() < b.String()
 		}
 	})
 	e.Map(len(keys))

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"slices"
+	"sort"
 )
 
 // duplicates looks for a key that comes twice among the num pairs, checked before, of which the first begins at off. It
@@ -23,7 +23,7 @@ func (c *checker) duplicates(off, num int) *Error {
 		}
 		off = end
 	}
-	slices.SortFunc(keys, mapKey.compare)
+	sort.Slice(keys, func(i, j int) bool { return keys[i].compare(keys[j]) < 0 })
 	for i := 1; i < len(keys); i++ {
 		if keys[i].compare(keys[i-1]) == 0 {
 			return refuse(begin, "key %s comes twice", keys[i])
