@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -54,8 +55,13 @@ func mapped(file string, id uint64) bool {
 		return errors.Is(err, os.ErrNotExist) // a kernel without user namespaces
 	}
 	for line := range strings.Lines(string(text)) {
-		var inside, outside, size uint64
-		if _, err := fmt.Sscan(line, &inside, &outside, &size); err == nil && id >= inside && id-inside < size {
+		words := strings.Fields(line) // the first id inside, the first outside, how many
+		if len(words) != 3 {
+			continue
+		}
+		first, ferr := strconv.ParseUint(words[0], 10, 32)
+		size, serr := strconv.ParseUint(words[2], 10, 32)
+		if ferr == nil && serr == nil && id >= first && id-first < size {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package pymanager
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -104,27 +103,25 @@ func readProcess(pid int) (process, error) {
 	if err != nil {
 		return process{}, err
 	}
-	p := process{pid: pid}
+	numbers := map[string][]uint32{"PPid": nil, "Uid": nil, "Gid": nil, "Groups": nil}
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
-		switch name {
-		case "PPid":
-			_, err = fmt.Sscan(value, &p.parent)
-		case "Uid":
-			_, err = fmt.Sscan(value, &p.uid)
-		case "Gid":
-			_, err = fmt.Sscan(value, &p.gid)
+		if _, asked := numbers[name]; !asked {
+			continue
 		}
-		if name == "Groups" {
-			for _, word := range strings.Fields(value) {
-				gid, perr := strconv.ParseUint(word, 10, 32)
-				p.groups, err = append(p.groups, uint32(gid)), errors.Join(err, perr)
+		for _, word := range strings.Fields(value) {
+			n, err := strconv.ParseUint(word, 10, 32)
+			if err != nil {
+				return process{}, fmt.Errorf("%s/status: %s: %w", dir, name, err)
 			}
-		}
-		if err != nil {
-			return process{}, fmt.Errorf("%s/status: %w", dir, err)
+			numbers[name] = append(numbers[name], uint32(n))
 		}
 	}
+	parent, uid, gid := numbers["PPid"], numbers["Uid"], numbers["Gid"]
+	if len(parent) == 0 || len(uid) == 0 || len(gid) == 0 {
+		return process{}, fmt.Errorf("%s/status: no PPid, Uid or Gid", dir)
+	}
+	p := process{pid: pid, parent: int(parent[0]), uid: uid[0], gid: gid[0], groups: numbers["Groups"]}
 	if exe, err := os.Readlink(dir + "/exe"); err == nil { // not where it is another user's and we are not root
 		p.program = filepath.Base(exe)
 	}
