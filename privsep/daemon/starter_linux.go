@@ -46,7 +46,8 @@ func receiveEnds(fd int) (socket, stderr *os.File, err error) {
 	b, oob := make([]byte, 2), make([]byte, unix.CmsgSpace(4*4))
 	var n, oobn, flags int
 	for {
-		n, oobn, flags, _, err = unix.Recvmsg(fd, b, oob, unix.MSG_CMSG_CLOEXEC)
+		// syscall's: the one of x/sys links a reader of every family of addresses, 25 KB in all.
+		n, oobn, flags, _, err = syscall.Recvmsg(fd, b, oob, unix.MSG_CMSG_CLOEXEC)
 		if err == nil {
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -83,7 +84,8 @@ func (s *server) accept() (fd int, err error) {
 	}
 	closed := raw.Read(func(listener uintptr) bool {
 		for {
-			fd, _, err = unix.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			// syscall's: the one of x/sys links a reader of every family of addresses, 25 KB in all.
+			fd, _, err = syscall.Accept4(int(listener), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 			if err != unix.EINTR && err != unix.ECONNABORTED {
 				return err != unix.EAGAIN
 			}

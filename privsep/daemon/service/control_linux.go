@@ -83,7 +83,8 @@ func (c *control) receive(files bool) (message, error) {
 	var n, oobn int
 	var err error
 	rerr := c.raw.Read(func(fd uintptr) bool {
-		n, oobn, _, _, err = unix.Recvmsg(int(fd), text, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		// syscall's: the one of x/sys links a reader of every family of addresses, 25 KB in all.
+		n, oobn, _, _, err = syscall.Recvmsg(int(fd), text, oob, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		return err != unix.EAGAIN && err != unix.EINTR
 	})
 	switch {

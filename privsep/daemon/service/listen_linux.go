@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -133,11 +134,12 @@ func inherited() (listener, error) {
 	if errors.Join(err, kerr, aerr) != nil || domain != unix.AF_UNIX || kind != unix.SOCK_STREAM || accepts != 1 {
 		return listener{}, errors.New("what systemd hands in is no listening Unix stream socket: write ListenStream=/run/privhelper/NAME.sock and Accept=no")
 	}
-	name, err := unix.Getsockname(firstListen)
+	// syscall's: the one of x/sys links a reader of every family of addresses, 25 KB in all.
+	name, err := syscall.Getsockname(firstListen)
 	if err != nil {
 		return listener{}, os.NewSyscallError("getsockname", err)
 	}
-	at, ok := name.(*unix.SockaddrUnix)
+	at, ok := name.(*syscall.SockaddrUnix)
 	if !ok || !filepath.IsAbs(at.Name) {
 		return listener{}, errors.New("the socket has no path: an abstract one belongs to whoever takes its name first")
 	}
@@ -161,7 +163,8 @@ func (l listener) accept() (*os.File, error) {
 	var fd int
 	var aerr error
 	err = raw.Read(func(s uintptr) bool {
-		fd, _, aerr = unix.Accept4(int(s), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+		// syscall's, as above.
+		fd, _, aerr = syscall.Accept4(int(s), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 		return aerr != unix.EAGAIN && aerr != unix.EINTR && aerr != unix.ECONNABORTED
 	})
 	if err != nil {
