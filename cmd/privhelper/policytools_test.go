@@ -13,7 +13,7 @@ import (
 )
 
 // TestPolicyTools are the scripts of check, explain and suggest, for any user.
-func TestPolicyTools(t *testing.T) { scripts(t, "check", "explain", "suggest") }
+func TestPolicyTools(t *testing.T) { scripts(t, "check", "explain", "suggest", "learn") }
 
 // TestSamplePolicies has the policies of etc/ do their jobs, and not more.
 func TestSamplePolicies(t *testing.T) {

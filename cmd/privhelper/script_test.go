@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,6 +74,34 @@ func needMounts(t *testing.T) {
 	}
 	if fs.Flags&syscall.MS_NOSUID != 0 {
 		testenv.Miss(t, "needs /usr/bin mounted without nosuid")
+	}
+}
+
+// TestEveryScriptRuns: a script that no test names would pass for ever.
+func TestEveryScriptRuns(t *testing.T) {
+	sources, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patterns []string
+	for _, source := range sources {
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range regexp.MustCompile(`scripts\(t(?:, "[^"]*")+\)`).FindAllString(string(text), -1) {
+			patterns = append(patterns, regexp.MustCompile(`[^" ,]+`).FindAllString(call[len("scripts(t, "):len(call)-1], -1)...)
+		}
+	}
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		if !slices.ContainsFunc(patterns, func(p string) bool { ok, _ := filepath.Match(p, name); return ok }) {
+			t.Errorf("%s is run by no test", file)
+		}
 	}
 }
 
