@@ -21,8 +21,8 @@ type Machine interface {
 	// Beneath resolves path, which need not exist, and returns it without links if it lies in dir or is dir.
 	Beneath(dir, path string) (canonical string, err error)
 
-	// Open holds what lies at path, which Beneath returned for dir, without following any link: for its name alone, so
-	// that the command opens it with its own rights.
+	// Open holds the regular file or the folder at path, which Beneath returned for dir, without following any link: for
+	// its name alone, so that the command opens it with its own rights. Anything else at path is an error.
 	Open(dir, path string) (Held, error)
 
 	// Program names the program that process pid runs as rootwrap's KillFilter finds it: by links and names. Only

@@ -14,6 +14,7 @@
 package filters
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -102,6 +103,10 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 
 // file reads the rules of one file.
 func (b *builder) file(f Source) ([]*Rule, error) {
+	if i := bytes.IndexByte(f.Text, 0); i >= 0 && b.semantics == Strict { // rootwrap loads it, and such a rule never runs
+		return nil, &Error{File: f.File, Line: 1 + bytes.Count(f.Text[:i], []byte("\n")), Deviation: BadLine,
+			Msg: "holds a NUL byte, which can be in no path and no argument"}
+	}
 	doc, err := parseINI(f.File, f.Text, false)
 	if err != nil {
 		return nil, err

@@ -144,7 +144,8 @@ func (m *machine) Beneath(dir, path string) (string, error) {
 	return canonical, beneath(root, strings.Trim(rel, "/"), path)
 }
 
-// Open walks from dir again, and no link may have come into the way since.
+// Open walks from dir again, and no link may have come into the way since. A file or a folder is what a rule means: a FIFO
+// that the client has put there would have root's command wait for him, and a device is none of what DIR holds.
 func (m *machine) Open(dir, path string) (filters.Held, error) {
 	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -160,7 +161,16 @@ func (m *machine) Open(dir, path string) (filters.Held, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	held := os.NewFile(uintptr(fd), path)
+	st, err := held.Stat()
+	if err == nil && !st.Mode().IsRegular() && !st.IsDir() {
+		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is neither a regular file nor a folder")}
+	}
+	if err != nil {
+		held.Close()
+		return nil, err
+	}
+	return held, nil
 }
 
 // beneath opens rel below the folder, or the longest part of it that exists. The rest then names nothing yet; it holds

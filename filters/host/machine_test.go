@@ -68,3 +68,35 @@ func TestLongPaths(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// TestOpenKinds: what is held open for a command is a file or a folder. A FIFO would have root's command wait for who made
+// it, and to open a device can be an act of its own.
+func TestOpenKinds(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/file", "")
+	must(t, os.Mkdir(dir+"/folder", 0o755))
+	must(t, unix.Mkfifo(dir+"/fifo", 0o666))
+	must(t, os.Symlink("file", dir+"/link"))
+	listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(listener)
+	must(t, unix.Bind(listener, &unix.SockaddrUnix{Name: dir + "/socket"}))
+	m := machineOf(t)
+	for path, want := range map[string]string{
+		dir + "/file": "", dir + "/folder": "", dir: "",
+		dir + "/fifo": "neither", dir + "/socket": "neither", "/dev/null": "neither",
+		dir + "/link": unix.ELOOP.Error(), dir + "/none": unix.ENOENT.Error(),
+	} {
+		below := dir
+		if path == "/dev/null" {
+			below = "/dev"
+		}
+		held, err := m.Open(below, path)
+		if err == nil {
+			held.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
