@@ -47,6 +47,10 @@ var saw = []struct{ name, want string }{
 	{"tcp", `socket: Permission denied at .*`},
 	{"ptrace", `ptrace: Permission denied at .*`},
 	{"helper reads shadow", `privhelper: not reloaded: .*/etc/shadow: permission denied`},
+	{"network namespace", `lo .*`},
+	{"mount", `blue +tmpfs`},
+	{"home", `blue`},
+	{"device", `blue0 +DOWN .*`},
 	{"end", `\.`},
 }
 
