@@ -74,15 +74,16 @@ func TestEveryDecisionIsOneLine(t *testing.T) {
 	var decisions, events []string
 	for line := range strings.Lines(string(text)) {
 		var o struct {
-			Decision, Event, Policy string
-			Argv                    []string
+			Decision, Event, Policy, Client string
+
+			Argv []string
 			UID                     uint32 `json:"client_uid"`
 			PID                     int    `json:"client_pid"`
 		}
 		if err := json.Unmarshal([]byte(line), &o); err != nil {
 			t.Fatalf("%v: %s", err, line)
 		}
-		if o.Policy != c.Helper().Policy || o.PID != os.Getpid() || o.UID != uint32(os.Getuid()) {
+		if o.Client == "" || !strings.HasPrefix(strings.Join(os.Args, " "), o.Client) || o.Policy != c.Helper().Policy || o.PID != os.Getpid() || o.UID != uint32(os.Getuid()) {
 			t.Errorf("of whom, by which policy: %s", line)
 		}
 		if o.Decision != "" {
