@@ -70,7 +70,7 @@ func (a *allowance) listen() {
 func (a *allowance) tell(to *os.File) {
 	defer to.Close()
 	if s, serves := a.helper.Stats(); serves {
-		text, _, err := statsPlan.Append(nil, s, nil)
+		text, _, err := statsPlan().Append(nil, s, nil)
 		if err == nil {
 			_ = to.SetWriteDeadline(time.Now().Add(tellTime))
 			_, _ = to.Write(text)

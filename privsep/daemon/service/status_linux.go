@@ -7,6 +7,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/privhelper/privhelper/privsep/internal/strict"
@@ -35,14 +36,18 @@ type Connection struct {
 
 // Status travels to root, and Stats from a worker, as an entrypoint's reply does: held against their type before anything
 // is made of them.
-var statusPlan, statsPlan = mustPlan(reflect.TypeFor[Status]()), mustPlan(reflect.TypeFor[stats.Stats]())
+//
+// Not made before they are asked for: every start of the program would pay a tenth of a millisecond.
+var statusPlan, statsPlan = lazyPlan[Status](), lazyPlan[stats.Stats]()
 
-func mustPlan(t reflect.Type) *strict.Plan {
-	plan, err := strict.NewPlan(t, nil)
-	if err != nil {
-		panic(err)
-	}
-	return plan
+func lazyPlan[T any]() func() *strict.Plan {
+	return sync.OnceValue(func() *strict.Plan {
+		plan, err := strict.NewPlan(reflect.TypeFor[T](), nil)
+		if err != nil {
+			panic(err)
+		}
+		return plan
+	})
 }
 
 // ControlPath is where a service answers root: NAME.ctl beside its socket NAME.sock.
@@ -72,7 +77,7 @@ func Ask(control string) (Status, error) {
 	_ = conn.SetReadDeadline(time.Now().Add(10 * tellTime))
 	text, err := io.ReadAll(conn)
 	if err == nil {
-		err = statusPlan.DecodeWithin(text, nil, &s, strict.Limits{Elements: len(text), Memory: 64 * (len(text) + most)})
+		err = statusPlan().DecodeWithin(text, nil, &s, strict.Limits{Elements: len(text), Memory: 64 * (len(text) + most)})
 	}
 	if err != nil {
 		return s, fmt.Errorf("%s: no status: %w", control, err)
@@ -92,7 +97,7 @@ func (m *master) answer(ctl listener) {
 			continue
 		}
 		if isRoot(conn) {
-			text, _, err := statusPlan.Append(nil, m.status(), nil)
+			text, _, err := statusPlan().Append(nil, m.status(), nil)
 			if err == nil {
 				_ = conn.SetWriteDeadline(time.Now().Add(tellTime))
 				_, _ = conn.Write(text)
@@ -133,7 +138,7 @@ func (m *master) status() Status {
 		}
 		_ = answer.SetReadDeadline(deadline)
 		var told stats.Stats
-		if text, err := io.ReadAll(io.LimitReader(answer, most)); err == nil && statsPlan.DecodeWithin(text, nil, &told, strict.Limits{}) == nil {
+		if text, err := io.ReadAll(io.LimitReader(answer, most)); err == nil && statsPlan().DecodeWithin(text, nil, &told, strict.Limits{}) == nil {
 			s.Connections[i].Stats = &told
 		}
 		answer.Close()

@@ -13,6 +13,7 @@ package sink
 import (
 	"errors"
 	"io"
+	"runtime"
 	"time"
 )
 
@@ -69,6 +70,14 @@ func (s *Sink) Write(line []byte, severity Severity) {
 		if l.add(item{line: line, severity: severity, taken: taken}) {
 			waits++
 		}
+	}
+	if waits == 0 {
+		return
+	}
+	runtime.Gosched() // to the lanes, which mostly are done when it comes back: a timer would wake the poller too
+	for len(taken) > 0 {
+		<-taken
+		waits--
 	}
 	if waits == 0 {
 		return
