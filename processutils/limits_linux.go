@@ -36,7 +36,8 @@ func startTraced(path string, argv []string, attr *syscall.ProcAttr, limits *Lim
 		return nil, err
 	}
 	if err := waitForExec(p.pid); err != nil {
-		p.pidfd.close() // it is reaped
+		p.whole.Release() // it is reaped
+		p.pidfd.close()
 		return nil, err
 	}
 	if err := setLimits(p.pid, limits); err != nil {

@@ -13,6 +13,8 @@ import (
 type running struct {
 	a       *Attempt
 	process *process
+	mark    mark
+	birth   birth
 	streams streams
 	reach   reach
 
@@ -34,7 +36,7 @@ func runLocal(a *Attempt) (Result, error) {
 		}
 		return a.End(Status{Code: -1}, stage, err)
 	}
-	a.Started(Process{PID: r.process.pid, Signal: r.process.signal})
+	a.Started(Process{PID: r.process.pid, Signal: r.process.whole.Signal})
 	keep := context.AfterFunc(a.Context, func() {
 		r.stop()
 		close(r.stopped)
@@ -145,17 +147,18 @@ func (r *running) finish(dead bool, left []int) (Result, error) {
 		r.a.StreamFailed(fmt.Errorf("read its input: %w", err))
 	}
 	r.streams.close()
+	r.process.pidfd.close()
 	cause := ended(r.a.Context)
 	if !dead {
 		left = append(left, r.process.pid)
-		go r.process.wait() // it is a zombie then, some day
+		go r.process.whole.Wait() // it is a zombie then, some day
 	}
 	slices.Sort(left)
 	r.a.Survived(slices.Compact(left)...) // one that lives and holds a stream was found twice
 	if !dead {
 		return r.a.End(Status{Code: -1}, StageDeadline, fmt.Errorf("%w, and the command could not be ended", cause))
 	}
-	state, err := r.process.wait()
+	state, err := r.process.whole.Wait()
 	if err != nil {
 		return r.a.End(Status{Code: -1}, StageWait, fmt.Errorf("wait for the command: %w", err))
 	}

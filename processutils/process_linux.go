@@ -5,18 +5,17 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-// process is a child that nobody else waits for: until wait has returned, its number is nobody else's. It is less than an
-// os.Process, which costs a second pidfd, and an os.File for each of the child's streams.
+// process is a child that nobody else waits for: until whole.Wait has returned, its number is nobody else's.
 type process struct {
 	pid   int
-	pidfd *descriptor
+	pidfd *descriptor // to be polled, which that of os.Process cannot
+	whole *os.Process
 }
 
-// startProcess is os.StartProcess on bare descriptors. It changes attr.Sys.
+// startProcess is os.StartProcess on bare descriptors, without an os.File for each of the child's streams. It changes
+// attr.Sys.
 func startProcess(path string, argv []string, attr *syscall.ProcAttr) (*process, error) {
 	fd := -1
 	attr.Sys.PidFD = &fd
@@ -24,7 +23,11 @@ func startProcess(path string, argv []string, attr *syscall.ProcAttr) (*process,
 	if err != nil {
 		return nil, &os.PathError{Op: "fork/exec", Path: path, Err: err}
 	}
-	p := &process{pid, &descriptor{fd: fd}}
+	whole, err := os.FindProcess(pid) // on Linux there is no error
+	if err != nil {
+		return nil, err
+	}
+	p := &process{pid, &descriptor{fd: fd}, whole}
 	if fd < 0 {
 		p.discard()
 		return nil, fmt.Errorf("this kernel has no pidfd, which came with Linux 5.4: %w", errors.ErrUnsupported)
@@ -32,32 +35,9 @@ func startProcess(path string, argv []string, attr *syscall.ProcAttr) (*process,
 	return p, nil
 }
 
-// signal is os.Process.Signal.
-func (p *process) signal(sig os.Signal) error {
-	s, ok := sig.(syscall.Signal)
-	if !ok {
-		return fmt.Errorf("signal %v: %w", sig, errors.ErrUnsupported)
-	}
-	p.pidfd.mu.Lock()
-	defer p.pidfd.mu.Unlock()
-	if p.pidfd.fd < 0 {
-		return os.ErrProcessDone
-	}
-	return os.NewSyscallError("pidfd_send_signal", unix.PidfdSendSignal(p.pidfd.fd, s, nil, 0))
-}
-
-// wait reaps it.
-func (p *process) wait() (*os.ProcessState, error) {
-	p.pidfd.close()
-	whole, err := os.FindProcess(p.pid)
-	if err != nil {
-		return nil, err
-	}
-	return whole.Wait()
-}
-
 // discard ends what was not to be started after all.
 func (p *process) discard() {
-	_ = unix.Kill(p.pid, unix.SIGKILL) // it is ours, and not reaped
-	_, _ = p.wait()
+	p.whole.Kill()
+	p.whole.Wait()
+	p.pidfd.close()
 }

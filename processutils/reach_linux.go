@@ -18,22 +18,31 @@ type reach interface {
 	release() []int // once the main process is dead: what was let go
 }
 
-func newReach(c *Cmd, main *process, session bool) reach {
+// newReach is for a command that leads a session, or not.
+func (r *running) newReach(session bool) reach {
+	c, main := &r.a.cmd, r.process
 	switch c.Stop.Scope {
 	case ScopeProcess:
 		return onlyProcess{main}
 	case ScopeGroup:
 		return &members{main: main.pid, own: true}
 	}
-	return &members{main: main.pid, own: !c.KeepTerminal, session: session, tree: true, known: map[identity]bool{}}
+	m := &members{
+		main: main.pid, own: !c.KeepTerminal, session: session, tree: true,
+		known: map[identity]bool{}, mark: r.mark, birth: r.birth,
+	}
+	if m.mark != 0 || m.birth != 0 {
+		m.since = newSince(main.pid, r.a.began)
+	}
+	return m
 }
 
 // onlyProcess is ScopeProcess.
 type onlyProcess struct{ main *process }
 
-func (o onlyProcess) ask(sig syscall.Signal) { o.main.signal(sig) }
+func (o onlyProcess) ask(sig syscall.Signal) { o.main.whole.Signal(sig) }
 func (o onlyProcess) gone() bool             { return true }
-func (o onlyProcess) kill(time.Time)         { o.main.signal(syscall.SIGKILL) }
+func (o onlyProcess) kill(time.Time)         { o.main.whole.Kill() }
 func (o onlyProcess) left() []int            { return nil }
 func (o onlyProcess) release() []int         { return nil }
 
@@ -45,11 +54,14 @@ type members struct {
 	tree    bool              // descendants too
 	known   map[identity]bool // of the tree: found before; what led to them may be gone
 	last    []int             // for left
+	mark    mark              // of the tree, and of nothing else
+	birth   birth             // of all the tree, and perhaps of others
+	since   *since            // nil where there is neither
 }
 
 // look returns the living members that can be found from main and from known; with all, those too that have only their
-// group or session in common with it. Of each process of the machine that asks no more than two system calls, and where
-// thousands come and go it is slow all the same. visit is called for each before its children are listed.
+// group, session or mark in common with it. Of each process of the machine that asks no more than three system calls, and
+// where thousands come and go it is slow all the same. visit is called for each before its children are listed.
 func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 	found := map[int]bool{m.main: true}
 	list := []int{m.main}
@@ -59,11 +71,9 @@ func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 			list = append(list, pid)
 		}
 	}
-	if all && m.own {
+	if all {
 		for _, pid := range pids() {
-			if group, err := unix.Getpgid(pid); err == nil && group == m.main {
-				add(pid)
-			} else if session, err := unix.Getsid(pid); m.session && err == nil && session == m.main {
+			if m.has(pid) {
 				add(pid)
 			}
 		}
@@ -100,9 +110,23 @@ func (m *members) look(all bool, visit func(procStat)) (alive []procStat) {
 	return alive
 }
 
+// has reports whether a process has main's group, session or mark.
+func (m *members) has(pid int) bool {
+	if m.own {
+		if group, err := unix.Getpgid(pid); err == nil && group == m.main {
+			return true
+		}
+		if session, err := unix.Getsid(pid); m.session && err == nil && session == m.main {
+			return true
+		}
+	}
+	found, _ := readMark(pid)
+	return found != 0 && found == m.mark
+}
+
 // ask signals the group in one step, and what is outside of it one by one.
 func (m *members) ask(sig syscall.Signal) {
-	alive := m.look(m.session, nil)
+	alive := m.look(m.tree, nil)
 	if m.own {
 		_ = unix.Kill(-m.main, sig) // it fails where the group is dead already, or another user's
 	}
@@ -132,7 +156,27 @@ func (m *members) others(all bool) (pids []int) {
 	return pids
 }
 
-func (m *members) release() []int { return nil }
+// release finds the daemons of a tree, and does not touch them.
+func (m *members) release() (left []int) {
+	if m.since == nil {
+		return nil
+	}
+	defer m.since.close()
+	for _, pid := range m.since.list() {
+		found, alive := readMark(pid)
+		marked := found != 0 && found == m.mark
+		born := alive && found == 0 && m.birth != 0 && readBirth(pid) == m.birth
+		if pid == m.main || !marked && !born {
+			continue
+		}
+		main, ok := readStat(m.main) // here, since most commands leave nothing behind
+		p, alive := readStat(pid)
+		if ok && alive && !p.dead() && p.start >= main.start && (marked || p.adopted(main.start)) {
+			left = append(left, pid)
+		}
+	}
+	return left
+}
 
 // kill stops each member before its children are listed, so that no new one appears behind the list, and kills them all
 // then, until two looks find none: a process whose parent ends between the reading of two lists may be in neither. Killing
@@ -145,7 +189,7 @@ func (m *members) kill(until time.Time) {
 			_ = unix.Kill(-m.main, unix.SIGSTOP)
 		}
 		reached := 0
-		found := m.look(m.session, func(p procStat) {
+		found := m.look(m.tree, func(p procStat) {
 			if signalExactly(p.identity, unix.SIGSTOP) {
 				reached++
 			}

@@ -47,7 +47,7 @@ type Result struct {
 	Duration       time.Duration
 	Usage          Usage
 	// Survivors are processes of the command that are alive although Run has returned: ones that could not be ended, and
-	// after Drain or with ScopeCgroup, daemons that it left behind.
+	// daemons that it left behind (Scope says which are found).
 	Survivors []int
 
 	mask mask.Masker

@@ -49,12 +49,12 @@ func (r *running) start() (Stage, error) {
 	}
 	r.streams.forked()
 	if r.reach == nil {
-		r.reach = newReach(c, r.process, sys.Setsid)
+		r.reach = r.newReach(sys.Setsid)
 	}
 	return "", nil
 }
 
-// fork starts the process, with its limits where the Cmd has some.
+// fork starts the process, by which what it leaves behind can be found.
 func (r *running) fork(path string, attr *syscall.ProcAttr) (Stage, error) {
 	runtime.LockOSThread() // it is the thread whose signal mask is inherited, and that may trace
 	defer runtime.UnlockOSThread()
@@ -64,18 +64,30 @@ func (r *running) fork(path string, attr *syscall.ProcAttr) (Stage, error) {
 	}
 	defer restore()
 	c := &r.a.cmd
-	if c.Limits.none() {
-		r.process, err = startProcess(path, c.Args, attr)
+	if c.Stop.Scope != ScopeTree {
+		r.process, err = startLimited(c, path, attr)
 		return startStage(c, err)
 	}
+	birth, end := bearing().begin()
+	defer end()
+	if r.process, err = startLimited(c, path, attr); err == nil {
+		r.mark, r.birth = give(r.process.pid), birth // at once: what it forks meanwhile has its birth alone
+	}
+	return startStage(c, err)
+}
+
+// startLimited starts the process, with its limits where the Cmd has some.
+func startLimited(c *Cmd, path string, attr *syscall.ProcAttr) (*process, error) {
+	if c.Limits.none() {
+		return startProcess(path, c.Args, attr)
+	}
 	if !gainsPrivileges(c.Dir, path) {
-		r.process, err = startTraced(path, c.Args, attr, &c.Limits)
+		p, err := startTraced(path, c.Args, attr, &c.Limits)
 		if !errors.Is(err, errNoTrace) {
-			return startStage(c, err)
+			return p, err
 		}
 	}
-	r.process, err = startByTool(path, c.Args, attr, &c.Limits)
-	return startStage(c, err)
+	return startByTool(path, c.Args, attr, &c.Limits)
 }
 
 // startStage says at which stage the error of startProcess belongs. It does not say itself which of the child's steps

@@ -41,10 +41,14 @@ func (s Stop) grace() time.Duration {
 type Scope int
 
 const (
-	// ScopeTree is the command's session and every descendant of it, also in sessions of their own, that can be found when
-	// the end begins. It needs no privilege. What had left the session before and lost its parents (a daemon) is not
-	// found; where it still holds an output stream, it is a survivor that Run reports and leaves alone: such a process
-	// need not be the command's (a terminal multiplexer's server gets the streams of its clients).
+	// ScopeTree is the command's group, its session and every descendant of it. It needs no privilege. A daemon that left
+	// all of these is known by a mark, a soft limit on file locks, which Linux looks at nowhere: it is ended with the
+	// command, and reported in Result.Survivors where it lives on when the command has ended by itself. What a command
+	// forked in its first moments, before it had its mark, and what has lost it (sudo and su set all limits anew) is
+	// reported in both cases, from Linux 6.12 on and not under a seccomp filter (docs/processutils.md). So is what holds an
+	// output stream without a mark: it need not be the command's, since a terminal multiplexer's server gets the streams
+	// of its clients. Not found is what another service was asked to start (systemd-run, at): use ScopeCgroup there, or a
+	// root helper.
 	ScopeTree Scope = iota
 	// ScopeProcess is the command's own process.
 	ScopeProcess

@@ -77,12 +77,12 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// A daemon that holds the pipe cannot stretch the deadline (golang/go #60309). It is found by its session or group, or it
-// is reported.
+// A daemon that holds the pipe cannot stretch the deadline (golang/go #60309). It is ended, or, where it is so quick that it
+// was born before the command had its mark, reported.
 func TestDaemonHoldsThePipe(t *testing.T) {
 	for _, c := range []struct {
 		name, script, number string
-		reported             bool
+		mayLive              bool
 	}{
 		{"in-its-group", "(sleep 100020 &) ; exit 0", "100020", false},
 		{"twice-forked", "setsid sh -c 'sleep 100021 & exit 0' & exit 0", "100021", true},
@@ -103,7 +103,7 @@ func TestDaemonHoldsThePipe(t *testing.T) {
 				t.Error(err)
 			}
 			left := sleepers(t, c.number)
-			if c.reported != (len(err.Survivors) == 1) || c.reported != (len(left) == 1) {
+			if len(err.Survivors) != len(left) || len(left) > 0 && !c.mayLive {
 				t.Errorf("reported %v, alive %v", err.Survivors, left)
 			}
 			for _, pid := range err.Survivors {

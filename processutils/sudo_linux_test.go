@@ -19,7 +19,8 @@ import (
 )
 
 // By real sudo, as nobody, in a mount namespace with its own sudoers: limits hold although sudo is setuid and cannot be
-// traced; sudo hands SIGTERM on; and a deadline is kept although nobody may not kill what runs as root, which is reported.
+// traced; sudo hands SIGTERM on; a daemon behind sudo, whose limits PAM sets anew, is reported; and a deadline is kept
+// although nobody may not kill what runs as root, which is reported.
 func TestSudo(t *testing.T) {
 	testenv.NeedRoot(t)
 	testenv.NeedProgram(t, "sudo", "sudo")
@@ -35,6 +36,15 @@ func TestSudo(t *testing.T) {
 	got := string(testenv.Output(t, outer))
 	if !strings.HasPrefix(got, "0 50\n") {
 		t.Errorf("as root with a limit: %q", got)
+	}
+	daemons := sleepers(t, "100112")
+	for _, pid := range daemons {
+		if n, err := strconv.Atoi(pid); err == nil {
+			syscall.Kill(n, syscall.SIGKILL)
+		}
+	}
+	if births() && (len(daemons) != 1 || !strings.Contains(got, "\ndaemons "+daemons[0]+"\n")) {
+		t.Errorf("daemons %v are alive: %q", daemons, got)
 	}
 	_, numbers, _ := strings.Cut(got, "survivors")
 	if left := sleepers(t, "100111"); len(left) > 0 {
@@ -77,6 +87,11 @@ func bySudo([]string) error {
 	if err != nil {
 		return err
 	}
+	c = processutils.Command("sh", "-c", fmt.Sprintf(daemonize, "100112"))
+	if res, err = sudo.Run(context.Background(), c); err != nil {
+		return err
+	}
+	fmt.Println("daemons", strings.Trim(fmt.Sprint(res.Survivors), "[]"))
 	var failed *processutils.ExecError
 	for _, script := range []string{"exec sleep 100111", "trap '' TERM; exec sleep 100110"} {
 		c = processutils.Command("sh", "-c", script)
