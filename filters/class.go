@@ -72,7 +72,13 @@ type builder struct {
 	none      *Section // of the rules that have none
 	patterns  map[string]*pattern
 	text      string // of the rule that is being built, as written
-	warn      func(file string, line int, msg string)
+
+	regExps slab[regExp]
+	places  slab[*pattern] // of regExps
+	envs    slab[env]
+	vars    slab[variable]
+
+	warn func(file string, line int, msg string)
 }
 
 // build makes r of the fields that were written after its name. It returns false for a rule that rootwrap skips.

@@ -19,10 +19,10 @@ type variable struct {
 
 func buildEnv(b *builder, r *Rule) error {
 	r.executable()
-	k := &env{}
+	k := &b.envs.take(1)[0]
 	r.kind = k
 	vars := assignments(r.Args)
-	k.vars = make([]variable, 0, vars)
+	k.vars = b.vars.take(vars)[:0]
 	for _, written := range r.Args[:vars] {
 		name, _, _ := strings.Cut(written, "=")
 		if k.find(written) >= 0 {

@@ -58,7 +58,8 @@ func buildChainingRegExp(b *builder, r *Rule) error {
 
 func (b *builder) regExp(r *Rule, prefix bool) error {
 	r.executable()
-	k := &regExp{prefix: prefix, patterns: make([]*pattern, len(r.Args))}
+	k := &b.regExps.take(1)[0]
+	k.prefix, k.patterns = prefix, b.places.take(len(r.Args))
 	r.kind = k
 	for i, text := range r.Args {
 		p := b.pattern(text)

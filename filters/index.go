@@ -40,7 +40,7 @@ func newIndex(rules []*Rule) *index {
 }
 
 func (ix *index) add(m map[string]int32, key string, r *Rule) {
-	ix.nodes = append(ix.nodes, node{rule: int32(r.index), next: m[key]})
+	ix.nodes = append(ix.nodes, node{rule: r.index, next: m[key]})
 	m[key] = int32(len(ix.nodes) - 1)
 }
 

@@ -91,7 +91,7 @@ func ParsePolicy(cfg Config, files []Source) (*Policy, []Warning, error) {
 		if err := r.keep(&cfg); err != nil {
 			return nil, nil, err
 		}
-		r.index = i
+		r.index = int32(i)
 		if _, ok := r.kind.(*env); ok {
 			p.envs = append(p.envs, int32(i))
 			p.leafEnvs[r.RunAs] = append(p.leafEnvs[r.RunAs], int32(i))

@@ -20,8 +20,8 @@ type Rule struct {
 	// Learning says that the rule stands in Config.LearnFile: it counts only where all others refuse.
 	Learning bool
 
-	index   int
+	chain   bool  // another command follows, which another rule must allow
+	index   int32 // among all rules
 	kind    kind
-	chain   bool      // another command follows, which another rule must allow
 	strange Deviation // the whole rule is one that strict would not have: FileNames, BuiltinPrivsepHelper
 }
