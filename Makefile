@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
+.PHONY: bench bench-peers faults soak weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -17,6 +17,18 @@ FUZZTIME ?= 1m
 fuzz: ## every fuzzer for FUZZTIME
 	grep -rhoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\./||; s|func ||' | while IFS=: read -r file name; do \
 		go -C "$$(dirname $$file)" test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . || exit 1; done
+
+faults: ## as root: each system call fails, or ends client or helper, at every time that it is made
+	go test -count=1 -timeout 60m -run '^TestAttacks$$/^(faults|killed)$$' ./attack -points 1000
+
+weakened: ## as root: every guard of attack/weaken taken away, and docs/attacks.md compared with what oslo.rootwrap does
+	go test -count=1 -timeout 30m -run '^(TestWeakened|TestDocs)$$' ./attack -weakened
+
+SOAKTIME ?= 10m
+
+soak: ## as root: random work with random kills for SOAKTIME; docs/soak.svg is what was held meanwhile
+	go test -count=1 -timeout 0 -run '^TestSoak$$' ./attack -soak $(SOAKTIME) -samples $(CURDIR)/build/soak.csv
+	go -C bench run ./soak $(CURDIR)/build/soak.csv ../docs/soak.svg
 
 lint: ## formatting and vet, for each width of integers
 	test -z "$$(gofmt -l .)"

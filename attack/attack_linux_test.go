@@ -36,6 +36,12 @@ var areas = []area{
 	{"network", networkAttacks},
 	{"terminal", terminalAttacks},
 	{"errors", errorAttacks},
+	{"mounts", mountAttacks},
+	{"core", coreAttacks},
+	{"faults", faultAttacks},
+	{"killed", killedAttacks},
+	{"frozen", frozenAttacks},
+	{"reused", reuseAttacks},
 }
 
 // TestAttacks makes every attack on the binary, as root. Each has a world of its own.
@@ -59,21 +65,31 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestTable: the names tell attacks apart, and every promise is attacked at least three times.
+// TestTable: the names tell attacks apart, and every promise is attacked at least three times, and at least once with its
+// guard taken away.
 func TestTable(t *testing.T) {
-	seen, promised := map[string]bool{}, map[int]int{}
+	seen, promised, red := map[string]int{}, map[int]int{}, map[int]int{}
 	for _, area := range areas {
 		for _, a := range area.attacks {
-			if seen[area.name+"/"+a.name] || a.how == "" || (a.ask == nil) == (a.do == nil) {
-				t.Errorf("%s/%s is there twice, or says or does nothing", area.name, a.name)
+			name := area.name + "/" + a.name
+			if seen[name] != 0 || a.how == "" || (a.ask == nil) == (a.do == nil) {
+				t.Errorf("%s is there twice, or says or does nothing", name)
 			}
-			seen[area.name+"/"+a.name] = true
+			seen[name] = a.promise
 			promised[a.promise]++
 		}
 	}
+	for _, p := range readPatches(t) {
+		for _, name := range p.attacks {
+			if seen[name] == 0 {
+				t.Errorf("weaken/%s.patch: there is no attack %s", p.guard, name)
+			}
+			red[seen[name]]++
+		}
+	}
 	for promise := 1; promise <= 10; promise++ {
-		if promised[promise] < 3 {
-			t.Errorf("promise %d is attacked %d times", promise, promised[promise])
+		if promised[promise] < 3 || red[promise] < 1 {
+			t.Errorf("promise %d is attacked %d times, and %d times without a guard", promise, promised[promise], red[promise])
 		}
 		delete(promised, promise)
 	}

@@ -5,7 +5,8 @@
 // It has a harmless twin that must run, so that an attack which asks for nothing cannot pass. A canary proves that nothing
 // ran, the audit log that each decision was written once, and a bystander with a helper of its own that nobody else felt it.
 //
-// docs/attacks.md is written by a run (go test ./attack -write), with what oslo.rootwrap does under the same
-// attack. A guard that is weakened on purpose, by a patch in weaken/, must turn its attacks red: go test ./attack
-// -weakened. What a client sends in frames is in privsep/internal/hostile.
+// docs/attacks.md is written by a run (go test ./attack -run TestDocs -write), with what oslo.rootwrap does under the same
+// attack. A guard that is weakened on purpose, by a patch in weaken/, must turn its attacks red: go test ./attack -weakened.
+// System calls that fail, or end who makes them, are strace(1)'s doing: make faults tries every one. What a client sends in
+// frames is in privsep/internal/hostile.
 package attack

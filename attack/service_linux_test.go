@@ -63,9 +63,11 @@ func nonsense(name, how string, ends bool, bytes ...byte) attack {
 			w.t.Errorf("answered by %d bytes, %v", n, err)
 		}
 		events := 0
-		for _, l := range w.lines() {
-			if l.Event == "protocol_error" {
-				events++
+		for end := time.Now().Add(patience); events == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) { // written after the end
+			for _, l := range w.lines() {
+				if l.Event == "protocol_error" {
+					events++
+				}
 			}
 		}
 		if events != 1 || w.decisions() != 1 || w.sang() != "" {
