@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, testenv.Children{"inherit": inherit, "flat": flat, "prefix": prefix, "side-by-side": sideBySideChild, "sudo": bySudo, "terminal": onTerminal, "limits-by-tool": limitsByTool, "daemons": daemons})
+	testenv.Main(m, testenv.Children{"inherit": inherit, "flat": flat, "prefix": prefix, "side-by-side": sideBySideChild, "sudo": bySudo, "terminal": onTerminal, "limits-by-tool": limitsByTool, "daemons": daemons, "filtered": filtered})
 }
 
 var local processutils.Local

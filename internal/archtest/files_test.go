@@ -20,6 +20,7 @@ var unsafeFiles = map[string]string{
 	"privsep/internal/wire/recvmsg_linux.go": "recvmsg: the wrapper puts an address on the heap with each message, which is most of what a call allocates",
 	"internal/spawn/forbid_test.go":          "tests that forbid a system call by seccomp, to see that it is made, or what is done without it",
 
+	"processutils/seccomp_linux_test.go":            "a test that forbids a system call by seccomp, to see that it is not made",
 	"privsep/confine/children_verify_linux_test.go": "a test that calls what libcap wraps, to prove that it was refused",
 	"privsep/daemon/service/peer_linux.go":          "getsockopt(2) with SO_PEERGROUPS",
 	"privsep/internal/strict/plan_test.go":          "unsafe.Pointer as a type that plans must refuse",
