@@ -42,6 +42,7 @@ var areas = []area{
 	{"killed", killedAttacks},
 	{"frozen", frozenAttacks},
 	{"reused", reuseAttacks},
+	{"user", userAttacks},
 }
 
 // TestAttacks makes every attack on the binary, as root. Each has a world of its own.

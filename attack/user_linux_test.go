@@ -1,0 +1,68 @@
+package attack
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/privhelper/privhelper/privsep/client"
+)
+
+// TestUser makes the attacks that need no root, as whoever runs the tests.
+func TestUser(t *testing.T) {
+	for _, a := range userAttacks {
+		t.Run(a.name, func(t *testing.T) { a.do(newWorld(t)) })
+	}
+}
+
+// ownPolicy is a policy of whoever runs the tests, in a folder that everybody may write.
+func ownPolicy(w *world) {
+	w.t.Helper()
+	w.file("@E@/own.conf", "[DEFAULT]\nfilters_path=@E@\n")
+	w.file("@E@/own.filters", "[Filters]\ntool: CommandFilter, @W@/bin/tool, root\n")
+	w.program("@W@/bin/tool")
+}
+
+var userAttacks = []attack{
+	{"own-policy", "a policy of the user's own, in a folder that everybody may write", 8, nil, func(w *world) {
+		ownPolicy(w)
+		for _, words := range [][]string{{"run", "--config", "@E@/own.conf", "--", "tool"}, {"rootwrap", "@E@/own.conf", "tool"}} {
+			r := takeCommand(w, w.texts(append([]string{bin("privhelper")}, words...)))
+			if r.code != 97 || r.canary != "" || !strings.Contains(r.errors, ": run ch") { // own, or mod
+				w.t.Errorf("%q: %v", words, r)
+			}
+		}
+	}},
+	{"own-policy-check", "the same to check, as a FIFO that nobody writes, with --untrusted-files", 3, nil, func(w *world) {
+		ownPolicy(w)
+		check := w.texts([]string{bin("privhelper"), "check", "--untrusted-files", "--config", "@E@/own.conf"})
+		if r := takeCommand(w, check); r.code == 97 {
+			w.t.Fatalf("the harmless twin: %v", r)
+		}
+		instead("@E@/own.conf", func(_ *world, path string) error { return syscall.Mkfifo(path, 0o644) })(w)
+		if r := takeCommand(w, check); r.code != 97 || !strings.Contains(r.errors, "FIFO") {
+			w.t.Errorf("%v", r)
+		}
+	}},
+	{"daemon-by-hand", "a daemon started by a user, with no socket as its standard input", 1, nil, func(w *world) {
+		ownPolicy(w)
+		r := takeCommand(w, w.texts([]string{bin("privhelper"), "daemon", "--config", "@E@/own.conf"}))
+		if r.code != 97 || !strings.Contains(r.errors, "no Unix socket") {
+			w.t.Errorf("%v", r)
+		}
+	}},
+	{"namespace-writable", "a helper in a user namespace that is to trust a program which everybody may write", 5, nil, func(w *world) {
+		w.program("@W@/bin/tool")
+		w.must(os.Chmod(w.text("@W@/bin/tool"), 0o777))
+		c, err := client.Start(w.t.Context(), client.Config{Launcher: &client.UserNamespace{Path: bin("privhelper"),
+			Args: []string{"daemon", "--config", w.config}, Trusted: []string{filepath.Join(w.dir, "bin", "tool")}}})
+		if err == nil {
+			c.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "writable by everybody") {
+			w.t.Errorf("it started: %v", err)
+		}
+	}},
+}
