@@ -77,8 +77,8 @@ func TestEveryDecisionIsOneLine(t *testing.T) {
 			Decision, Event, Policy, Client string
 
 			Argv []string
-			UID                     uint32 `json:"client_uid"`
-			PID                     int    `json:"client_pid"`
+			UID  uint32 `json:"client_uid"`
+			PID  int    `json:"client_pid"`
 		}
 		if err := json.Unmarshal([]byte(line), &o); err != nil {
 			t.Fatalf("%v: %s", err, line)
