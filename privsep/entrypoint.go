@@ -16,6 +16,12 @@ import (
 //
 // The zero Entrypoint is of no use: make one with NewEntrypoint. An Entrypoint is a value and safe for concurrent use.
 type Entrypoint[Args, Reply any] struct {
+	entry entry
+}
+
+// entry is an Entrypoint without its types. What is the same for all of them stands here and is compiled once, not once a
+// pair of types.
+type entry struct {
 	context *Context
 	name    string
 	fence   string
@@ -40,14 +46,18 @@ func NewFencedEntrypoint[Args, Reply any](c *Context, name, fence string) Entryp
 }
 
 func newEntrypoint[Args, Reply any](c *Context, name, fence string) Entrypoint[Args, Reply] {
+	return Entrypoint[Args, Reply]{newEntry(c, name, fence, reflect.TypeFor[Args](), reflect.TypeFor[Reply]())}
+}
+
+func newEntry(c *Context, name, fence string, args, reply reflect.Type) entry {
 	mustBeName("entrypoint", name)
 	full := c.name + "." + name
-	e := Entrypoint[Args, Reply]{
+	e := entry{
 		context: c,
 		name:    full,
 		fence:   fence,
-		args:    mustPlan(full, "arguments", reflect.TypeFor[Args]()),
-		reply:   mustPlan(full, "reply", reflect.TypeFor[Reply]()),
+		args:    mustPlan(full, "arguments", args),
+		reply:   mustPlan(full, "reply", reply),
 	}
 	c.declare(e.declaration())
 	return e
@@ -62,12 +72,12 @@ func mustPlan(entrypoint, what string, t reflect.Type) *strict.Plan {
 }
 
 // Name returns the name on the wire, "context.entrypoint".
-func (e Entrypoint[Args, Reply]) Name() string { return e.name }
+func (e Entrypoint[Args, Reply]) Name() string { return e.entry.name }
 
 // Context returns the context that declares the entrypoint.
-func (e Entrypoint[Args, Reply]) Context() *Context { return e.context }
+func (e Entrypoint[Args, Reply]) Context() *Context { return e.entry.context }
 
-func (e Entrypoint[Args, Reply]) declaration() Declaration {
+func (e *entry) declaration() Declaration {
 	d := Declaration{Name: e.name, Fingerprint: e.args.Fingerprint() + " -> " + e.reply.Fingerprint()}
 	if e.fence != "" {
 		d.Fingerprint += " fence " + e.fence
@@ -82,20 +92,26 @@ func (e Entrypoint[Args, Reply]) declaration() Declaration {
 // context.DeadlineExceeded, context.Canceled, a Code, and the errors that the context declared with NewError.
 func (e Entrypoint[Args, Reply]) Call(ctx context.Context, c Caller, args Args) (Reply, error) {
 	var reply Reply
+	err := e.entry.call(ctx, c, &args, &reply)
+	return reply, err
+}
+
+// call is Call with a pointer to the arguments and one to the reply.
+func (e *entry) call(ctx context.Context, c Caller, args, reply any) error {
 	data, files, err := e.args.Append(nil, args, nil)
 	if err != nil {
-		return reply, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: NotSent, Message: err.Error()}
+		return &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: NotSent, Message: err.Error()}
 	}
 	answer, err := c.Do(ctx, Request{Entrypoint: e.name, Args: data, Files: files})
 	if err != nil {
-		return reply, err
+		return err
 	}
-	if err := e.reply.Decode(answer.Data, answer.Files, &reply); err != nil {
+	if err := e.reply.Decode(answer.Data, answer.Files, reply); err != nil {
 		closeAll(answer.Files)
-		return reply, &CallError{Entrypoint: e.name, Code: codeOf(err, CodeInternal), Outcome: Answered,
+		return &CallError{Entrypoint: e.name, Code: codeOf(err, CodeInternal), Outcome: Answered,
 			Message: "the helper's reply does not fit: " + err.Error()}
 	}
-	return reply, nil
+	return nil
 }
 
 // codeOf is the code for data that did not travel: otherwise, unless it was well formed and too large.
@@ -122,6 +138,13 @@ type Handler struct {
 // Bind joins an entrypoint with the function that does its work. It is daemon.Handle's half of the contract; programs
 // call that.
 func (e Entrypoint[Args, Reply]) Bind(run func(context.Context, Args) (Reply, error)) Handler {
+	return e.entry.bind(
+		func() any { return new(Args) },
+		func(ctx context.Context, args any) (any, error) { return run(ctx, *args.(*Args)) })
+}
+
+// bind is Bind of a function that takes what newArgs has made, decoded, and returns a Reply.
+func (e *entry) bind(newArgs func() any, run func(ctx context.Context, args any) (reply any, err error)) Handler {
 	refuse := func(err error) error {
 		return &CallError{Entrypoint: e.name, Code: codeOf(err, CodeBadArguments), Outcome: Answered, Message: err.Error()}
 	}
@@ -136,8 +159,8 @@ func (e Entrypoint[Args, Reply]) Bind(run func(context.Context, Args) (Reply, er
 			return memory, nil
 		},
 		Run: func(ctx context.Context, data []byte, files []*os.File) ([]byte, []*os.File, error) {
-			var args Args
-			if err := e.args.Decode(data, files, &args); err != nil {
+			args := newArgs()
+			if err := e.args.Decode(data, files, args); err != nil {
 				return nil, nil, refuse(err)
 			}
 			reply, err := run(ctx, args)
