@@ -46,10 +46,18 @@ func findCgroup(mounts, own string) (string, error) {
 		if !ok || strings.Contains(path, "/..") || (beneath != "" && beneath[0] != '/') {
 			continue
 		}
-		point := strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(f[4])
-		return filepath.Join(point, beneath), nil
+		return filepath.Join(unmangle(f[4]), beneath), nil
 	}
 	return "", fmt.Errorf("no cgroup2 mount shows the cgroup %s of this process", path)
+}
+
+// unmangle undoes what the kernel does to paths in mountinfo (fs/proc_namespace.c, mangle). The backslash comes last: one
+// that is back could be read as the beginning of another of these.
+func unmangle(path string) string {
+	path = strings.ReplaceAll(path, `\040`, " ")
+	path = strings.ReplaceAll(path, `\011`, "\t")
+	path = strings.ReplaceAll(path, `\012`, "\n")
+	return strings.ReplaceAll(path, `\134`, `\`)
 }
 
 // bornInCgroups says why no child can be forked into a cgroup: only clone3(2) can do that, and its arguments lie where seccomp

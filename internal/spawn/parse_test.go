@@ -38,6 +38,7 @@ func TestFindCgroup(t *testing.T) {
 		{"a part mounted", "30 23 0:26 /docker/1 /cg rw - cgroup2 cgroup rw\n", "0::/docker/1/x\n", "/cg/x"},
 		{"another part mounted", "30 23 0:26 /docker/1 /cg rw - cgroup2 cgroup rw\n", "0::/docker/12\n", ""},
 		{"blank in the mount point", "30 23 0:26 / /c\\040g rw - cgroup2 cgroup rw\n", "0::/x\n", "/c g/x"},
+		{"what looks like a blank", "30 23 0:26 / /c\\134040\\011\\012 rw - cgroup2 cgroup rw\n", "0::/x\n", "/c\\040\t\n/x"},
 		{"outside the namespace", hybrid, "0::/../x\n", ""},
 		{"version 1 only", "40 31 0:37 / /sys rw - cgroup cgroup rw\n", "8:pids:/x\n", ""},
 		{"not mounted", "", "0::/x\n", ""},
