@@ -106,8 +106,8 @@ func findHelpers() ([]helper, error) {
 
 func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
 
-// ticks a second, of /proc/PID/stat: the kernel's USER_HZ, on every architecture that Go knows.
-const ticks = 100
+// tick is the unit of times in /proc/PID/stat: the kernel's USER_HZ is 100, on every architecture that Go knows.
+const tick = time.Second / 100
 
 // readProcesses lists those that there are, in the order of their pids.
 func readProcesses() ([]process, error) {
@@ -120,7 +120,7 @@ func readProcesses() ([]process, error) {
 		return nil, err
 	}
 	up, _, _ := strings.Cut(string(text), " ")
-	uptime, err := strconv.ParseFloat(up, 64)
+	uptime, err := time.ParseDuration(up + "s")
 	if err != nil {
 		return nil, err
 	}
@@ -136,9 +136,9 @@ func readProcesses() ([]process, error) {
 			continue
 		}
 		parent, err1 := strconv.Atoi(fields[1])
-		start, err2 := strconv.ParseFloat(fields[19], 64)
+		start, err2 := strconv.ParseInt(fields[19], 10, 64)
 		if err1 == nil && err2 == nil {
-			all = append(all, process{pid, parent, time.Duration(max(0, uptime-start/ticks) * float64(time.Second))})
+			all = append(all, process{pid, parent, max(0, uptime-time.Duration(start)*tick)})
 		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].pid < all[j].pid })

@@ -3,8 +3,6 @@ package lockcmd
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -81,10 +79,11 @@ func (o *options) set(name, value string) error {
 
 // duration reads Go's way of writing one, or a number of seconds, as timeout(1) and flock(1) take.
 func duration(text string) (time.Duration, error) {
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds >= 0 && seconds <= math.MaxInt32 {
-		return time.Duration(seconds * float64(time.Second)), nil
+	unit := ""
+	if strings.Trim(text, "0123456789.") == "" {
+		unit = "s"
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(text + unit)
 	if err != nil || d < 0 {
 		return 0, fmt.Errorf("--timeout %s is no time: write 10s, 500ms, or seconds", text)
 	}
