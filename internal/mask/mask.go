@@ -15,6 +15,7 @@ package mask
 
 import (
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -43,7 +44,7 @@ func New(secrets ...string) Masker {
 			}
 		}
 	}
-	slices.SortStableFunc(m.exact, func(a, b string) int { return len(b) - len(a) })
+	sort.SliceStable(m.exact, func(i, j int) bool { return len(m.exact[i]) > len(m.exact[j]) })
 	return m
 }
 

@@ -2,6 +2,7 @@ package pyre
 
 import (
 	"slices"
+	"sort"
 	"unicode"
 )
 
@@ -207,7 +208,7 @@ func merged(ranges []rune) []rune {
 	for i := 0; i < len(ranges); i += 2 {
 		pairs = append(pairs, [2]rune{ranges[i], ranges[i+1]})
 	}
-	slices.SortFunc(pairs, func(a, b [2]rune) int { return int(a[0]) - int(b[0]) })
+	sort.Slice(pairs, func(i, j int) bool { return pairs[i][0] < pairs[j][0] })
 	var out []rune
 	for _, p := range pairs {
 		if n := len(out); n > 0 && p[0] <= out[n-1]+1 {
