@@ -45,7 +45,9 @@ func reuse(args []string) error {
 	defer c.Close()
 	answer := make(chan error, 1)
 	go func() { answer <- c.CommandContext(ctx, "kill", "-9", strconv.Itoa(pid)).Run() }()
-	for rows := bufio.NewScanner(log); !strings.Contains(rows.Text(), "stopped by SIGSTOP"); {
+	const stopped = "stopped by SIGSTOP"
+	rows := bufio.NewScanner(log)
+	for !strings.Contains(rows.Text(), stopped) {
 		if !rows.Scan() {
 			return fmt.Errorf("strace ended: %w", rows.Err())
 		}
@@ -58,8 +60,15 @@ func reuse(args []string) error {
 	if err != nil {
 		return err
 	}
-	go func() { _, _ = bufio.NewReader(log).WriteTo(discard{}) }() // strace goes on to write
-	if err := syscall.Kill(c.Helper().PID, syscall.SIGCONT); err != nil {
+	resume := func() error { return syscall.Kill(c.Helper().PID, syscall.SIGCONT) }
+	go func() { // strace stops each thread once, and a refusal is worded by a second look, which another may take
+		for rows.Scan() {
+			if strings.Contains(rows.Text(), stopped) {
+				_ = resume()
+			}
+		}
+	}()
+	if err := resume(); err != nil {
 		return err
 	}
 	told := <-answer
@@ -74,10 +83,6 @@ func reuse(args []string) error {
 	_ = other.Wait()
 	return nil
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 // startAs starts another program until it has a pid that was another's: threads of this process take numbers too.
 func startAs(ctx context.Context, pid int) (*exec.Cmd, error) {
