@@ -99,7 +99,12 @@ func TestEveryCallIsOneLine(t *testing.T) {
 		wait.Go(func() { _, _ = do.Call(ctx, c, what) })
 		<-entered
 	}
-	wait.Go(func() { _, _ = do.Call(ctx, c, "queued") })
+	queued, leave := context.WithCancel(t.Context())
+	left := make(chan struct{})
+	go func() {
+		_, _ = do.Call(queued, c, "queued")
+		close(left)
+	}()
 	for {
 		s, err := c.Stats(t.Context())
 		if err != nil {
@@ -118,6 +123,8 @@ func TestEveryCallIsOneLine(t *testing.T) {
 	if _, err := c.Do(t.Context(), privsep.Request{Entrypoint: "work.do", Args: []byte{0x93, 1, 2, 3}}); !errors.Is(err, privsep.CodeBadArguments) {
 		t.Fatal(err)
 	}
+	leave() // before the slot that it waits for is given back, or it would run
+	<-left
 	cancel()
 	wait.Wait()
 	close(release)
