@@ -30,6 +30,7 @@ var (
 	snapshot = privsep.NewEntrypoint[struct{}, string](contract, "snapshot")
 	pause    = privsep.NewEntrypoint[time.Duration, int](contract, "pause")
 	crash    = privsep.NewEntrypoint[struct{}, int](contract, "crash")
+	fenced   = privsep.NewFencedEntrypoint[struct{}, act](contract, "fenced", "volume")
 )
 
 // patience is a failure bound: what is waited for comes, or the test fails.
@@ -58,7 +59,8 @@ func serve(config, socket string) {
 			if strings.HasPrefix(string(text[:n]), "worker-fails") {
 				return nil, errors.New("worker: as was asked for")
 			}
-			d := daemon.New(daemon.Options{Context: contract})
+			d := daemon.New(daemon.Options{Context: contract, FencePath: fencesBeside(config)})
+			daemon.Handle(d, fenced, doFenced)
 			daemon.Handle(d, pid, func(context.Context, struct{}) (int, error) { return os.Getpid(), nil })
 			daemon.Handle(d, snapshot, func(context.Context, struct{}) (string, error) { return string(text[:n]), nil })
 			daemon.Handle(d, pause, func(ctx context.Context, how time.Duration) (int, error) {
@@ -76,6 +78,9 @@ func serve(config, socket string) {
 		},
 	})
 }
+
+// fencesBeside is where a service with a configuration file remembers its fences.
+func fencesBeside(config string) string { return filepath.Join(filepath.Dir(config), "fences") }
 
 func load(config string) (service.Setup, error) {
 	text, err := os.ReadFile(config)
