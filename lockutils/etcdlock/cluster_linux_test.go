@@ -144,7 +144,7 @@ func (c *cluster) leader() *member {
 	c.t.Helper()
 	client := c.client()
 	defer client.Close()
-	for range 100 {
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); {
 		for _, m := range c.members {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			status, err := client.Status(ctx, m.address)

@@ -22,7 +22,7 @@
 //	cmd.Token = held.Token()
 //	err := cmd.Run() // privsep.CodeFenced: another has held the lock since
 //
-// It remembers what the helpers of its own machine have seen. docs/scaling.md says more.
+// It remembers what the helpers of its own machine have seen, and nothing of other machines'. docs/scaling.md says more.
 //
 // The keys are those of `etcdctl lock` and of etcd's package concurrency: each excludes the others, first come, first
 // served. The lock above is that of `etcdctl lock /netservice/bridge%2Fbr0`.
