@@ -16,6 +16,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/privhelper/privhelper/internal/testenv"
 	"github.com/privhelper/privhelper/lockutils"
@@ -131,7 +132,16 @@ func (c *cluster) url(rest string) string {
 // client is an etcd client beside the one that is tested.
 func (c *cluster) client() *clientv3.Client {
 	c.t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: c.endpoints(), Logger: zap.NewNop(), DialTimeout: 2 * time.Second})
+	return c.clientThrough()
+}
+
+// clientThrough is one whose single calls go through interceptors.
+func (c *cluster) clientThrough(through ...grpc.UnaryClientInterceptor) *clientv3.Client {
+	c.t.Helper()
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: c.endpoints(), Logger: zap.NewNop(), DialTimeout: 2 * time.Second,
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(through...)},
+	})
 	if err != nil {
 		c.t.Fatal(err)
 	}

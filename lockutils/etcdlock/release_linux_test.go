@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -29,27 +27,19 @@ func TestLateRelease(t *testing.T) {
 	c := startCluster(t, 1)
 	other := c.open("/l")
 	var late func() (bool, error) // delivers the release that was held up
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: c.endpoints(), Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			if late != nil || !isRelease(request) {
-				return invoke(ctx, method, request, reply, conn, opts...)
-			}
-			late = func() (bool, error) {
-				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				defer cancel()
-				answer := &etcdserverpb.TxnResponse{}
-				err := invoke(ctx, method, request, answer, conn)
-				return answer.Succeeded, err
-			}
-			return status.Error(codes.Unavailable, "held up")
-		})},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	l := etcdlock.New(client, etcdlock.Options{Prefix: "/l"})
+	l := etcdlock.New(c.clientThrough(func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if late != nil || !isRelease(request) {
+			return invoke(ctx, method, request, reply, conn, opts...)
+		}
+		late = func() (bool, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			answer := &etcdserverpb.TxnResponse{}
+			err := invoke(ctx, method, request, answer, conn)
+			return answer.Succeeded, err
+		}
+		return status.Error(codes.Unavailable, "held up")
+	}), etcdlock.Options{Prefix: "/l"})
 	defer l.Close()
 	unlock(t, lock(t, l, "x"))
 	if late == nil {
