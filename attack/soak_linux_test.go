@@ -206,12 +206,15 @@ func (s *soak) status(pid int, key string) int {
 	return n
 }
 
-// cgroups are the folders that the daemon has for commands.
+// spares are the empty folders that a daemon keeps for commands to come, at most (internal/spawn).
+const spares = 8
+
+// cgroups are the folders that the daemon has for commands, beside those.
 func (s *soak) cgroups() int {
 	own := s.read(proc(s.daemon.Helper().PID, "cgroup"))
 	_, path, _ := strings.Cut("\n"+own, "\n0::")
 	path, _, _ = strings.Cut(path, "\n")
 	found, err := filepath.Glob(filepath.Join(s.cgroup2(), path, "privhelper."+strconv.Itoa(s.daemon.Helper().PID)+".*", "*", "cgroup.procs"))
 	s.must(err)
-	return len(found)
+	return max(0, len(found)-spares)
 }
