@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"runtime"
 	"sync"
 
 	"github.com/privhelper/privhelper/privsep"
@@ -31,6 +32,7 @@ func (d *Daemon) Ready() (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
+	runtime.GC() // what the start has left, and not in the client's first call
 	r := &Ready{daemon: d, hello: hello}
 	heedSignals(r.end, d.audit.Reopen) // now, and not when the client waits for it
 	return r, nil
