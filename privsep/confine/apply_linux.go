@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -43,9 +42,6 @@ func giveUp(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	// Each step stops all threads and lets them go on: with one of them for Go code none is woken in between to look for
-	// work. The price is that the runtime does not follow later changes of the cgroup's quota by itself any more.
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	return p.act()
 }
 
