@@ -37,7 +37,7 @@ lint: ## formatting and vet, for each width of integers
 	GOARCH=arm64 go vet ./...
 
 build: ## the static binary that ships, in build/
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o build/privhelper ./cmd/privhelper
+	cmd/privhelper/build build/privhelper
 
 packages: ## .deb and .rpm of the last commit, in build/packages
 	packaging/build

@@ -102,7 +102,7 @@ func (l *Lab) build(peers bool) error {
 	}
 	commands := [][]string{
 		append([]string{"go", "-C", filepath.Join(l.Tree, "bench"), "build", "-trimpath", "-ldflags", "-s -w", "-o", l.Dir + "/"}, local...),
-		{"go", "-C", l.Tree, "build", "-trimpath", "-ldflags", "-s -w", "-o", l.Dir + "/", "./cmd/privhelper"},
+		{filepath.Join(l.Tree, "cmd/privhelper/build"), l.Path("privhelper")},
 	}
 	sources, err := filepath.Glob(filepath.Join(l.Tree, "bench/limits/*.c"))
 	if err != nil {

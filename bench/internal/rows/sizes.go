@@ -66,18 +66,18 @@ func throughput(name string, long time.Duration, a argv) contender {
 	}}
 }
 
-// size is that of one of the lab's programs, in MiB.
+// size is that of one of the lab's programs, in MB.
 func size(name string) func(*lab.Lab) (float64, error) {
 	return func(l *lab.Lab) (float64, error) {
 		fi, err := os.Stat(l.Path(name))
 		if err != nil {
 			return 0, err
 		}
-		return float64(fi.Size()) / (1 << 20), nil
+		return float64(fi.Size()) / 1e6, nil
 	}
 }
 
-// memory is what the only child of a program that answers turns holds when it is idle, in MiB, after a turn of work.
+// memory is what the only child of a program that answers turns holds when it is idle, in MB, after a turn of work.
 func memory(name, what string, a argv) contender {
 	return contender{name, func(l *lab.Lab) (player, error) {
 		p, err := open(l, a, 1, defaultTurn, nil)
@@ -109,7 +109,7 @@ func (r *resident) turn() (reading, error) {
 	for line := range strings.Lines(string(text)) {
 		var kib float64
 		if n, _ := fmt.Sscanf(line, r.what+": %f kB", &kib); n == 1 {
-			return reading{value: kib / 1024}, nil
+			return reading{value: kib * 1024 / 1e6}, nil
 		}
 	}
 	return reading{}, fmt.Errorf("process %d does not say its %s", pid, r.what)
