@@ -2,7 +2,7 @@
 // turn in one run, and writes what it found: JSON, the table of docs/benchmarks.md, plots. It runs as root, on Linux, with gcc;
 // the peers are Debian's packages (see peers/README.md).
 //
-//	bench [-rows 1,3] [-peers] [-most 5m] [-out FOLDER]
+//	bench [-rows 1,3,scale] [-peers] [-most 5m] [-out FOLDER]
 //
 // It ends with 0 where everything could be measured, whether the targets are met or not.
 package main
@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +21,7 @@ import (
 )
 
 func main() {
-	only := flag.String("rows", "", "the rows to measure, by number, separated by commas; empty: all")
+	only := flag.String("rows", "", "the rows to measure, by number, and scale, separated by commas; empty: all")
 	peers := flag.Bool("peers", false, "measure the peers too")
 	tree := flag.String("tree", "..", "the project's source")
 	out := flag.String("out", "", "the folder of benchmarks.md, which gets the table, and of benchmarks/ with JSON and plots; empty: nothing is written")
@@ -35,14 +34,7 @@ func main() {
 }
 
 func bench(only string, peers bool, most time.Duration, tree, out string) error {
-	var wanted []int
-	for word := range strings.FieldsFuncSeq(only, func(r rune) bool { return r == ',' }) {
-		n, err := strconv.Atoi(word)
-		if err != nil {
-			return fmt.Errorf("-rows: %w", err)
-		}
-		wanted = append(wanted, n)
-	}
+	wanted := strings.FieldsFunc(only, func(r rune) bool { return r == ',' })
 	tree, err := filepath.Abs(tree)
 	if err != nil {
 		return err

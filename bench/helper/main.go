@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	opt := daemon.Options{Context: contract.Bench}
+	opt := daemon.Options{Context: contract.Bench, Slots: 1 << 14} // 10,000 calls that wait must leave some free
 	if len(os.Args) > 1 {
 		opt.Commands = rootwrap.New(rootwrap.Options{
 			Load:  func() (*host.Loaded, error) { return host.Load(os.Args[1], host.Options{}) },

@@ -31,6 +31,8 @@ var kinds = map[string]func(args []string) (turn.Op, error){
 	"start-bare-idle": callBare,
 	"output":          output,
 	"pipe":            pipe,
+	"clients":         clients,
+	"held":            held,
 }
 
 func main() {

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/privhelper/privhelper/bench/internal/policies"
 )
@@ -92,7 +91,8 @@ func (l *Lab) mixed(n int) error {
 // config is a configuration for whoever is measured: oslo.rootwrap reads it too.
 func (l *Lab) config(folder string) string {
 	return fmt.Sprintf("[DEFAULT]\nfilters_path = %s\nexec_dirs = /usr/sbin,/usr/bin,/sbin,/bin\ncapabilities = CAP_NET_ADMIN\n"+
-		"audit_file = %s\nuse_syslog = False\nclients = nobody\n", l.Path(folder), l.Path("audit.log"))
+		"audit_file = %s\nuse_syslog = False\nclients = nobody\n"+
+		"service_max_connections = 2000\nservice_max_per_user = 2000\nservice_max_calls = 1000000\nservice_ready = %d\n", l.Path(folder), l.Path("audit.log"), ready)
 }
 
 func (l *Lab) build(peers bool) error {
@@ -138,26 +138,4 @@ func (l *Lab) Argv(argv []string) []string {
 		out[i] = strings.ReplaceAll(a, "{}", l.Dir+"/")
 	}
 	return out
-}
-
-// Serve starts the service, once, and returns when its socket is there.
-func (l *Lab) Serve() error {
-	if l.service != nil {
-		return nil
-	}
-	socket := l.Path("service.sock")
-	s := exec.Command(l.Path("privhelper"), "serve", "--config", l.Path("small.conf"), "--listen", socket)
-	var stderr strings.Builder
-	s.Stderr = &stderr
-	if err := s.Start(); err != nil {
-		return err
-	}
-	l.service = s
-	for range 500 {
-		if _, err := os.Stat(socket); err == nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return fmt.Errorf("the service does not listen: %s", stderr.String())
 }

@@ -3,6 +3,8 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -107,15 +109,20 @@ func (t Target) words(unit Unit) string {
 	return strings.Join(words, ", ")
 }
 
+// whole writes a number with its thousands set off.
+func whole(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
 // number writes a figure with as many digits as mean something.
 func number(f float64) string {
 	switch {
 	case f >= 1000:
-		s := fmt.Sprintf("%.0f", f)
-		for i := len(s) - 3; i > 0; i -= 3 {
-			s = s[:i] + "," + s[i:]
-		}
-		return s
+		return whole(int(math.Round(f)))
 	case f >= 100:
 		return fmt.Sprintf("%.0f", f)
 	case f >= 10:

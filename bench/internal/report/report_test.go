@@ -53,7 +53,9 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Run{Cases: []Case{{Row: 1, What: "a call", Unit: Microseconds, Limit: Figure{Name: "C", Median: 3, Low: 2, High: 4, Ratio: 2},
-		Ours: Figure{Name: "ours", Median: 6, Low: 5, High: 7}, Target: Target{Ratio: 1.6}}}}
+		Ours: Figure{Name: "ours", Median: 6, Low: 5, High: 7}, Target: Target{Ratio: 1.6}}},
+		Sweeps: []Sweep{{Name: "clients", What: "clients of it", At: []int{1, 1000}, Lines: []Line{{What: "a call", Unit: Microseconds, Most: 1.5,
+			Points: []Figure{{Median: 10, Low: 9, High: 11}, {Median: 12, Low: 11, High: 13}}}}}}}
 	for range 2 {
 		if err := r.Write(dir); err != nil {
 			t.Fatal(err)
@@ -63,12 +65,38 @@ func TestWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"# Ours\n", "## Why\n", "| 1 | a call |", "**missed**"} {
+	for _, want := range []string{"# Ours\n", "## Why\n", "| 1 | a call |", "**missed**", "1: **10.0**, 1,000: **12.0** | 1.20 | ≤ 1.5: met"} {
 		if strings.Count(string(text), want) != 1 {
 			t.Errorf("%q is not there once:\n%s", want, text)
 		}
 	}
-	if svg, err := os.ReadFile(filepath.Join(dir, "benchmarks", "latency.svg")); err != nil || !strings.Contains(string(svg), "a call") {
-		t.Errorf("the plot: %v, %d bytes", err, len(svg))
+	for _, name := range []string{"latency", "scale-clients"} {
+		if svg, err := os.ReadFile(filepath.Join(dir, "benchmarks", name+".svg")); err != nil || !strings.Contains(string(svg), "a call") {
+			t.Errorf("plot %s: %v, %d bytes", name, err, len(svg))
+		}
+	}
+}
+
+// TestGrowth: a cost that grows and a rate that falls are the same thing; a line is judged by its last point.
+func TestGrowth(t *testing.T) {
+	points := func(medians ...float64) (all []Figure) {
+		for _, m := range medians {
+			all = append(all, Figure{Median: m})
+		}
+		return all
+	}
+	for _, test := range []struct {
+		l    Line
+		want float64
+		flat bool
+	}{
+		{Line{Unit: Microseconds, Points: points(10, 90, 15), Most: 1.5}, 1.5, true},
+		{Line{Unit: Microseconds, Points: points(10, 10, 20), Most: 1.5}, 2, false},
+		{Line{Unit: PerSecond, Points: points(10, 20), Most: 1.5}, 0.5, true},
+		{Line{Unit: PerSecond, Points: points(20, 10), Most: 1.5}, 2, false},
+	} {
+		if got := test.l.Growth(len(test.l.Points) - 1); got != test.want || test.l.flat() != test.flat {
+			t.Errorf("%+v: grows by %v, flat %v", test.l, got, test.l.flat())
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 type Run struct {
 	Machine Machine  `json:"machine"`
 	Cases   []Case   `json:"cases"`
+	Sweeps  []Sweep  `json:"sweeps,omitempty"`
 	Missing []string `json:"missing,omitempty"` // what could not be measured, with the reason
 }
 
@@ -46,6 +47,7 @@ func (r *Run) Table(w io.Writer) {
 		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", row, c.What, c.limit(), c.ours(), ratio(c.Limit), c.peers(),
 			c.Target.words(c.Unit), c.verdict())
 	}
+	r.scale(w)
 	for _, m := range r.Missing {
 		fmt.Fprintf(w, "\nNot measured: %s.\n", m)
 	}

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,5 +48,5 @@ func (r *Run) Write(folder string) error {
 	if err := os.WriteFile(filepath.Join(folder, "benchmarks.json"), append(figures, '\n'), 0o644); err != nil {
 		return err
 	}
-	return r.Draw(folder)
+	return errors.Join(r.Draw(folder), r.drawSweeps(folder))
 }

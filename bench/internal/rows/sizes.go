@@ -1,7 +1,6 @@
 package rows
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -97,20 +96,6 @@ func (r *resident) turn() (reading, error) {
 	if _, err := r.process.Turn(1, r.long); err != nil {
 		return reading{}, err
 	}
-	time.Sleep(100 * time.Millisecond) // idle
-	pid, err := r.process.Child()
-	if err != nil {
-		return reading{}, err
-	}
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-	if err != nil {
-		return reading{}, err
-	}
-	for line := range strings.Lines(string(text)) {
-		var kib float64
-		if n, _ := fmt.Sscanf(line, r.what+": %f kB", &kib); n == 1 {
-			return reading{value: kib * 1024 / 1e6}, nil
-		}
-	}
-	return reading{}, fmt.Errorf("process %d does not say its %s", pid, r.what)
+	value, err := memoryOf(r.process, r.what)
+	return reading{value: value}, err
 }

@@ -86,18 +86,36 @@ func (p *Process) explain(err error) error {
 
 // Child is the process id of the program's only child.
 func (p *Process) Child() (pid int, err error) {
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+	all, err := Children(p.cmd.Process.Pid)
+	if err == nil && len(all) != 1 {
+		err = fmt.Errorf("%s has %d children", p.cmd.Path, len(all))
+	}
 	if err != nil {
 		return 0, err
 	}
+	return all[0], nil
+}
+
+// Children are the processes that a process has started and that live.
+func Children(pid int) (all []int, err error) {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return nil, err
+	}
 	for _, task := range tasks {
 		text, err := os.ReadFile(task)
-		if err == nil && len(text) > 0 {
-			_, err = fmt.Sscan(string(text), &pid)
-			return pid, err
+		if err != nil {
+			continue // a thread that has ended
+		}
+		for word := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(word)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, child)
 		}
 	}
-	return 0, fmt.Errorf("%s has no child", p.cmd.Path)
+	return all, nil
 }
 
 // Close ends the program by the end of its input, and where it does not heed that within five seconds, by SIGKILL.
