@@ -17,6 +17,7 @@ var unsafeFiles = map[string]string{
 	"internal/spawn/signals_linux.go":        "rt_sigaction: no package sets a disposition for a child without the runtime's handler",
 	"internal/spawn/reaper_linux.go":         "waitid: x/sys leaves the fields of siginfo to the reader",
 	"privsep/confine/sandbox_linux.go":       "landlock: x/sys has the numbers and no functions",
+	"privsep/confine/onecpu_linux.go":        "sched_setaffinity of all threads, and getcpu: x/sys has the one for one thread, and not the other",
 	"privsep/internal/wire/recvmsg_linux.go": "recvmsg: the wrapper puts an address on the heap with each message, which is most of what a call allocates",
 	"internal/spawn/forbid_test.go":          "tests that forbid a system call by seccomp, to see that it is made, or what is done without it",
 

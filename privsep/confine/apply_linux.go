@@ -42,15 +42,17 @@ func giveUp(spec Spec) error {
 	if err != nil {
 		return err
 	}
-	return p.act()
+	back := onOneCPU(all)
+	return errors.Join(p.act(), back())
 }
 
-// act goes from what needs most privilege to what needs least. Each step is one system call in all threads (libcap's psx).
+// act goes from what needs most privilege to what needs least. Each step is one system call in all threads (libcap's psx),
+// and left out where it would change nothing: all threads are alike.
 func (p plan) act() error {
-	// Also clears the inheritable set, and with it the ambient one (CVE-2022-29162 in runc), and puts into effect what
-	// the steps below need.
-	if err := setCapabilities(p.hold); err != nil {
-		return fmt.Errorf("clear inheritable capabilities: %w", err)
+	if p.raise {
+		if err := setCapabilities(p.hold); err != nil {
+			return fmt.Errorf("put into effect what is permitted: %w", err)
+		}
 	}
 	for _, c := range p.drop.List() {
 		if err := cap.DropBound(cap.Value(c)); err != nil {
@@ -58,21 +60,24 @@ func (p plan) act() error {
 		}
 	}
 	// Not cap.ResetAmbient: it asks one thread whether there is anything to clear.
-	if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
-		return fmt.Errorf("clear ambient capabilities: %w", err)
+	if p.clearAmbient {
+		if err := prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL); err != nil {
+			return fmt.Errorf("clear ambient capabilities: %w", err)
+		}
 	}
 	if err := p.becomeUser(); err != nil {
 		return err
 	}
-	// CAP_SETPCAP stays for the securebits; whoever does not keep it loses it after them.
-	if err := setCapabilities(p.keep | p.hold&privsep.Caps(privsep.CAP_SETPCAP)); err != nil {
-		return fmt.Errorf("keep %v: %w", p.keep, err)
-	}
 	if p.setSecurebits {
+		// CAP_SETPCAP stays for the securebits; whoever does not keep it loses it after them.
+		if err := setCapabilities(p.keep | p.hold&privsep.Caps(privsep.CAP_SETPCAP)); err != nil {
+			return fmt.Errorf("keep %v: %w", p.keep, err)
+		}
 		if err := prctl(unix.PR_SET_SECUREBITS, uintptr(p.securebits)); err != nil {
 			return fmt.Errorf("lock securebits 0x%x: %w", p.securebits, err)
 		}
 	}
+	// Always: it clears the inheritable set, and with it the ambient one (CVE-2022-29162 in runc).
 	if err := setCapabilities(p.keep); err != nil {
 		return fmt.Errorf("keep %v: %w", p.keep, err)
 	}

@@ -27,6 +27,9 @@ type plan struct {
 	keep privsep.Capabilities
 	drop privsep.Capabilities // from the bounding set
 
+	raise        bool // not all that is permitted is in effect
+	clearAmbient bool
+
 	user                      User
 	setGroups, setGID, setUID bool
 
@@ -48,6 +51,8 @@ func newPlan(spec Spec, now Status, securebits int) (plan, error) {
 		hold:          now.Permitted,
 		keep:          spec.Keep,
 		drop:          now.Bounding &^ spec.bounding(),
+		raise:         now.Effective != now.Permitted,
+		clearAmbient:  now.Ambient != 0,
 		raiseKeepCaps: securebits&noSetuidFixup == 0,
 		securebits:    securebits&^keepCaps | lockedBits,
 		noNewPrivs:    spec.NoNewPrivs,
