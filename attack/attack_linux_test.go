@@ -16,6 +16,16 @@ type attack struct {
 	do      func(w *world)
 }
 
+// make makes the attack.
+func (a *attack) make(w *world) {
+	w.t.Helper()
+	if a.ask != nil {
+		a.ask.attack(w)
+		return
+	}
+	a.do(w)
+}
+
 // An area is a group of attacks under one heading.
 type area struct {
 	name    string
@@ -54,11 +64,7 @@ func TestAttacks(t *testing.T) {
 			for _, a := range area.attacks {
 				t.Run(a.name, func(t *testing.T) {
 					w := newWorld(t)
-					if a.ask != nil {
-						a.ask.attack(w)
-					} else {
-						a.do(w)
-					}
+					a.make(w)
 					others.live(t)
 				})
 			}

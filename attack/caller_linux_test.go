@@ -15,7 +15,7 @@ func leaked(r result) bool {
 		return strings.HasSuffix(fd[2], "/bin/report") // bash's own
 	})
 	for _, fd := range found {
-		if fd[1] != "0" && fd[1] != "1" && fd[1] != "2" || strings.Contains(fd[2], "shadow") {
+		if fd[1] != "0" && fd[1] != "1" && fd[1] != "2" || strings.Contains(fd[2], "passwd") {
 			return true
 		}
 	}
@@ -43,10 +43,10 @@ func signals(name, how, caller string) attack {
 }
 
 var callerAttacks = []attack{
-	tells("descriptor-file", "an open file of root's as descriptor 7", "exec 7</etc/shadow", leaked),
+	tells("descriptor-file", "an open file as descriptor 7", "exec 7</etc/passwd", leaked),
 	tells("descriptor-folder", "an open folder as descriptor 9 (CVE-2024-21626)", "exec 9</", leaked),
 	tells("descriptor-socket", "a socket as descriptor 5", `exec perl -MSocket -e '$^F = 9; socketpair(A, B, AF_UNIX, SOCK_STREAM, 0); exec @ARGV' "$@"`, leaked),
-	tells("descriptors-1000", "1,000 descriptors", `exec perl -e '$^F = 2000; open($f[$_], "<", "/etc/shadow") for 1..1000; exec @ARGV' "$@"`, leaked),
+	tells("descriptors-1000", "1,000 descriptors", `exec perl -e '$^F = 2000; open($f[$_], "<", "/etc/passwd") for 1..1000; exec @ARGV' "$@"`, leaked),
 	tells("descriptors-closed", "standard error closed, so that the next file would be it", "exec 2>&-", leaked),
 	tells("folder", "a working folder of the caller's", "cd @E@", hasNot("cwd /")),
 	tells("folder-gone", "a working folder that has been removed", "mkdir @E@/gone; cd @E@/gone; rmdir @E@/gone", hasNot("cwd /")),

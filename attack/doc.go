@@ -1,5 +1,5 @@
 // Package attack holds tests alone: what a hostile client or user does to the static binary as it ships. The suite runs as
-// root, and its part that needs no root as any user.
+// root; a user has the same attacks made on a helper in a user namespace, but for those that rootOnly names.
 //
 // Every attack is an entry of a table: its name, the promise of docs/threat-model.md that it is to break, and what is done.
 // It has a harmless twin that must run, so that an attack which asks for nothing cannot pass. A canary proves that nothing

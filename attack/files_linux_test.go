@@ -26,15 +26,16 @@ func program(name, how string, change func(w *world)) attack {
 				w.t.Fatalf("%s: the harmless twin: %v", road.name, r)
 			}
 		}
-		before := w.decisions()
 		change(w)
 		for _, road := range roads {
-			if r := road.take(w, "", []string{w.text("@W@/bin/tool")}); r.ran || r.canary != "" || r.errors == "" {
+			before := w.decisions()
+			r := road.take(w, "", []string{w.text("@W@/bin/tool")})
+			if r.ran || r.canary != "" || r.errors == "" {
 				w.t.Errorf("%s: came through: %v", road.name, r)
 			}
-		}
-		if n := w.decisions() - before; n != len(roads) {
-			w.t.Errorf("%d lines in the log", n)
+			if n := w.decisions() - before; n != 1 && r.code != 97 { // by which a launcher hands nothing in, and nothing is decided
+				w.t.Errorf("%s: %d lines in the log", road.name, n)
+			}
 		}
 	}}
 }

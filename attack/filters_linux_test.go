@@ -47,7 +47,7 @@ func pattern(name, how, text, harmless, hostile string) attack {
 		files: tools("@W@/bin/tool"), harmless: []string{"tool", harmless}, hostile: []string{"tool", hostile}}, nil}
 }
 
-const chain = "nice: ChainingRegExpFilter, nice, root, nice, -n, -?\\d+\ntool: CommandFilter, tool, root\nas-nobody: CommandFilter, other, nobody\n"
+const chain = "nice: ChainingRegExpFilter, nice, root, nice, -n, -?\\d+\ntool: CommandFilter, tool, root\n"
 
 var filterAttacks = []attack{
 	{"default-is-no", "a program that no rule names", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
@@ -56,7 +56,7 @@ var filterAttacks = []attack{
 		files: tools("@W@/bin/tool", "@W@/bin/privsep-helper"), harmless: []string{"tool"}, hostile: []string{"privsep-helper", "--config-file", "@E@/x"}}, nil},
 	{"chain-basename", "nice -n 5 /EVIL/tool, where the inner rule is for tool", 5, &ask{rules: chain, oslo: true,
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5", "@E@/tool"}}, nil},
-	{"chain-inner-user", "a chain of root's before a rule of nobody's", 1, &ask{rules: chain, oslo: true,
+	{"chain-inner-user", "a chain of root's before a rule of nobody's", 1, &ask{rules: chain + "as-nobody: CommandFilter, other, nobody\n", oslo: true,
 		files: tools("@W@/bin/tool", "@W@/bin/other"), harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5", "other"}}, nil},
 	{"chain-of-nothing", "a chain with no command behind it", 1, &ask{rules: chain, files: tools("@W@/bin/tool"),
 		harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5"}}, nil},
@@ -143,6 +143,7 @@ func kill(word func(pid int) string, more ...string) func(*world) {
 			// The harmless twin: it is alive, and the rule is one that allows to kill it.
 			if r := road.take(w, "", []string{"kill", "-9", strconv.Itoa(victim.Process.Pid)}); r.code != 0 {
 				w.t.Errorf("%s: %v", road.name, r)
+				_ = victim.Process.Kill()
 			}
 			if err := victim.Wait(); err == nil || err.Error() != "signal: killed" {
 				w.t.Errorf("%s: the victim: %v", road.name, err)

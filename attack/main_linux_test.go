@@ -24,14 +24,17 @@ var (
 var base string
 
 // programs are what this test binary is where it is called by their names.
-var programs = testenv.Programs{"intruder": intruder, "caller": caller, "reuse": reuse}
+var programs = testenv.Programs{"intruder": intruder, "caller": caller, "reuse": reuse, "asker": asker}
 
 func TestMain(m *testing.M) {
 	programs.Become()
 	flag.Parse()
+	if os.Geteuid() != 0 {
+		roads = []road{{"namespace", takeNamespace}}
+	}
 	os.Exit(testenv.InTrustedFolder("privhelper-attack", func(dir string) (int, error) {
 		base = dir
-		if err := errors.Join(install(), testenv.InstallSelf(bin(""), "intruder", "caller", "reuse"), os.WriteFile(bin("report"), []byte(report), 0o755)); err != nil {
+		if err := errors.Join(install(), testenv.InstallSelf(bin(""), "intruder", "caller", "reuse", "asker"), os.WriteFile(bin("report"), []byte(report), 0o755), os.WriteFile(bin("logged"), []byte(logged), 0o755)); err != nil {
 			return 1, err
 		}
 		return m.Run(), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -81,6 +82,9 @@ func takeDaemon(w *world, caller string, argv []string) (r result) {
 
 // start starts a daemon.
 func (w *world) start(ctx context.Context, caller string) (*client.Client, error) {
+	if os.Geteuid() != 0 {
+		return client.Start(ctx, client.Config{Launcher: w.inNamespace()})
+	}
 	return client.Start(ctx, client.Config{Launcher: &client.Prefix{
 		Command: from(caller), Path: bin("privhelper"), Args: []string{"daemon", "--config", w.config}}})
 }

@@ -10,10 +10,62 @@ import (
 	"github.com/privhelper/privhelper/privsep/client"
 )
 
-// TestUser makes the attacks that need no root, as whoever runs the tests.
+// rootOnly is what is left to root of the attacks, by filepath.Match on AREA/NAME, and why. A user has all others made on a helper
+// in a user namespace (namespace_linux_test.go), and those of the area user on the binary itself.
+var rootOnly = []struct{ names, why string }{
+	{"filters/chain-inner-user", becoming},
+	{"filters/user-and-groups", becoming},
+	{"filters/*capabilit*", becoming},
+	{"filters/kill-*", "what a process outside its namespace runs a helper cannot tell, and refuses the harmless twin too"},
+	{"caller/limit-[fsp]*", "to raise a limit again takes CAP_SYS_RESOURCE of the machine"},
+	{"caller/client-two-names", "it is privhelper run's, which root alone may use"},
+	{"*/*-of-nobody", "a user cannot give a file away"},
+	{"*/*-for-group", "a user cannot give a file away"},
+	{"*/*device", "a user cannot make a device"},
+	{"files/program-link", "a user cannot give a file to root"},
+	{"files/interpreter-*", "in a user namespace a script stands for its interpreter (host.machine.interpreters)"},
+	{"locks/held-*", becoming},
+	{"core/*", "the helper that ends has no launcher, who would have to hand a user's policy in"},
+	{"intruder/*", "a helper in a namespace of a user's own is that user's"},
+	{"service/*", "the service is root's"},
+	{"network/*", "a user cannot see the sockets of a helper"},
+	{"terminal/*", "it is privhelper run's, which root alone may use"},
+	{"mounts/*", becoming},
+	{"faults/*", traced},
+	{"killed/*", traced},
+	{"frozen/*", traced},
+	{"reused/*", traced},
+}
+
+const (
+	becoming = "it takes to become another user"
+	traced   = "what it stops or fails is a helper of root's"
+)
+
+// leftToRoot says why an attack is not made by a user, or "".
+func leftToRoot(name string) string {
+	for _, left := range rootOnly {
+		if ok, _ := filepath.Match(left.names, name); ok {
+			return left.why
+		}
+	}
+	return ""
+}
+
+// TestUser makes the attacks that need no root, as whoever runs the tests. For root they are TestAttacks' too, and what is made
+// here is what a user does to the binary alone.
 func TestUser(t *testing.T) {
-	for _, a := range userAttacks {
-		t.Run(a.name, func(t *testing.T) { a.do(newWorld(t)) })
+	for _, area := range areas {
+		t.Run(area.name, func(t *testing.T) {
+			if area.name != "user" {
+				needNamespace(t)
+			}
+			for _, a := range area.attacks {
+				if leftToRoot(area.name+"/"+a.name) == "" {
+					t.Run(a.name, func(t *testing.T) { a.make(newWorld(t)) })
+				}
+			}
+		})
 	}
 }
 
