@@ -76,6 +76,9 @@ func attend(r *filters.Rule, p *root.Prepared, confined, hidden bool) (spawn.Sta
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded(hidden)...)
+	if t != nil {
+		t.suspend = func() { signals <- unix.SIGTSTP }
+	}
 	child, err := g.Start(context.Background(), forker, *c)
 	if err != nil {
 		t.close()

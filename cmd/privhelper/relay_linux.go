@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +27,7 @@ func (t *terminal) show() {
 		case ready[0].Revents&unix.POLLIN != 0:
 			n, err := unix.Read(master, buffer)
 			if n > 0 {
-				_ = writeAll(t.user, buffer[:n])
+				_ = writeAll(t.user, t.unpacked(buffer[:n]))
 			} else if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
 				return
 			}
@@ -38,23 +39,39 @@ func (t *terminal) show() {
 	}
 }
 
+// glance is how often is looked for what no event tells: that a shell has brought us to the foreground (bash sends a job that
+// runs no signal), or that whom it is for has read what was typed.
+const glance = 100 * time.Millisecond
+
 // read copies what is typed to the command until the terminal is gone. It ends with the process.
 func (t *terminal) read() {
 	buffer := make([]byte, 4<<10)
 	for {
 		// Waiting by poll is no access; a read in the background would stop us, SIGTTIN.
-		if _, err := unix.Poll([]unix.PollFd{{Fd: 0, Events: unix.POLLIN}}, -1); errors.Is(err, unix.EINTR) {
+		ready := []unix.PollFd{{Fd: int32(t.keys), Events: unix.POLLIN}}
+		timeout := -1
+		if t.mayTake() {
+			timeout = int(glance / time.Millisecond)
+		}
+		if _, err := unix.Poll(ready, timeout); errors.Is(err, unix.EINTR) {
 			continue
 		} else if err != nil {
 			return
 		}
-		if !t.foreground() {
-			<-t.resumed
+		t.take()
+		if !t.foreground() || !t.ours() {
+			time.Sleep(glance)
 			continue
 		}
-		n, err := unix.Read(0, buffer)
+		if ready[0].Revents == 0 {
+			continue
+		}
+		n, err := unix.Read(t.keys, buffer)
 		if errors.Is(err, unix.EINTR) || errors.Is(err, unix.EAGAIN) {
 			continue
+		}
+		if n == 0 && ready[0].Revents&unix.POLLHUP == 0 && t.shared { // ^D, of a terminal that edits lines
+			n, buffer[0] = 1, t.first.Cc[unix.VEOF]
 		}
 		typed, suspend := t.untilSuspend(buffer[:max(n, 0)])
 		if n <= 0 || writeAll(int(t.master.Fd()), typed) != nil {

@@ -132,5 +132,6 @@ func one(loaded *host.Loaded, argv []string, token int64, complain func(int, str
 	if err != nil {
 		return complain(code, err.Error())
 	}
+	interrupted(status.Signal)
 	return code
 }

@@ -98,6 +98,7 @@ func runByService(values map[string]string, argv []string) int {
 		return refused(argv, err)
 	}
 	if s := cmd.ProcessState.Signal(); s != 0 {
+		interrupted(s)
 		return 128 + int(s)
 	}
 	return cmd.ProcessState.ExitCode()

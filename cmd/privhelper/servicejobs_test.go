@@ -57,24 +57,29 @@ func TestServiceTerminalResize(t *testing.T) {
 	}
 }
 
-// In the background of a shell the command's output is shown and nothing that is typed is taken; fg gives it the terminal.
+// In the background of a shell the command's output is shown and nothing that is typed is taken; fg gives it the terminal. dash
+// sends SIGCONT with it, bash to a job that runs nothing.
 func TestServiceJobControl(t *testing.T) {
 	socket := startService(t, shRules, "", false)
-	p := newPTY(t)
-	before := p.settings(nil)
-	cmd := p.startProgram(testenv.Nobody, [3]*os.File{}, "sh", "-c", `set -m; "$@" & read line; echo "the shell got $line"; fg %1; exit $?`, "sh",
-		binary(), "run", "--socket", socket, "--", "sh", "-c", `echo started; read line; echo "the command got $line"; exit 6`)
-	s := &screen{p: p}
-	s.wait("started\r\n")
-	typed(t, p, "one\n")
-	s.wait("the shell got one\r\n")
-	typed(t, p, "two\n")
-	s.wait("the command got two\r\n")
-	if code := exitCode(t, cmd); code != 6 {
-		t.Errorf("exit code %d", code)
-	}
-	if p.settings(nil) != before {
-		t.Error("the terminal is not as it was")
+	for _, shell := range []string{"dash", "bash"} {
+		t.Run(shell, func(t *testing.T) {
+			p := newPTY(t)
+			before := p.settings(nil)
+			cmd := p.startProgram(testenv.Nobody, [3]*os.File{}, testenv.NeedProgram(t, shell, shell), "-c", `set -m; "$@" & read line; echo "the shell got $line"; fg %1; exit $?`, "sh",
+				binary(), "run", "--socket", socket, "--", "sh", "-c", `echo started; read line; echo "the command got $line"; exit 6`)
+			s := &screen{p: p}
+			s.wait("started\r\n")
+			typed(t, p, "one\n")
+			s.wait("the shell got one\r\n")
+			typed(t, p, "two\n")
+			s.wait("the command got two\r\n")
+			if code := exitCode(t, cmd); code != 6 {
+				t.Errorf("exit code %d", code)
+			}
+			if p.settings(nil) != before {
+				t.Error("the terminal is not as it was")
+			}
+		})
 	}
 }
 

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
+	"runtime"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -17,15 +20,21 @@ import (
 type terminal struct {
 	replaces      [3]bool // streams that are terminals
 	user          int     // the caller's terminal
-	keyboard      bool    // standard input is one, so what is typed goes to the command
+	keys          int     // where what is typed can be read; -1: nowhere
+	shared        bool    // not both input and output are one: others of the pipeline may use it, see lend
 	master, slave *os.File
-	before        *unix.Termios // how the caller's terminal was, while it is raw
-	plain         bool          // the caller's terminal does the pty's output processing
+	first         unix.Termios // the pty's settings when the command got it
+	echo          uint32       // whether the caller's terminal echoed then
 
-	suspend   func()        // called when the key that suspends was typed; nil: the command gets it as it is
-	resumed   chan struct{} // after a SIGCONT
-	ended     *os.File      // a pipe, closed when the command has ended
-	seesEnded *os.File      // its other end
+	mu     sync.Mutex
+	before *unix.Termios // how the caller's terminal was, while it is raw
+	plain  bool          // the caller's terminal does the pty's output processing
+	lent   bool          // shared, and the command has it
+	away   bool          // left, for the shell or for good
+
+	suspend   func()   // called when the key that suspends was typed; nil: the command gets it as it is
+	ended     *os.File // a pipe, closed when the command has ended
+	seesEnded *os.File // its other end
 	output    sync.WaitGroup
 }
 
@@ -37,7 +46,7 @@ func isTerminal(fd int) bool {
 // newTerminal makes a pty for uid, of the size and with the settings of the caller's terminal, or nil where no stream is
 // a terminal.
 func newTerminal(uid int) (*terminal, error) {
-	t := &terminal{user: -1, resumed: make(chan struct{}, 1)}
+	t := &terminal{user: -1, keys: -1}
 	for _, fd := range []int{0, 2, 1} { // the last has it
 		if isTerminal(fd) {
 			t.replaces[fd], t.user = true, fd
@@ -46,7 +55,12 @@ func newTerminal(uid int) (*terminal, error) {
 	if t.user < 0 {
 		return nil, nil
 	}
-	t.keyboard = t.replaces[0]
+	t.shared = !t.replaces[0] || !t.replaces[1]
+	if t.replaces[0] {
+		t.keys = 0
+	} else if mode, err := unix.FcntlInt(uintptr(t.user), unix.F_GETFL, 0); err == nil && mode&unix.O_ACCMODE == unix.O_RDWR {
+		t.keys = t.user
+	}
 	if err := t.open(uid); err != nil {
 		t.close()
 		return nil, fmt.Errorf("a pty of the command's own: %w", err)
@@ -97,19 +111,27 @@ func (t *terminal) open(uid int) error {
 	if err != nil {
 		return os.NewSyscallError("ioctl TCGETS", err)
 	}
-	if !t.whole() || !t.foreground() {
+	t.echo = settings.Lflag & unix.ECHO
+	if t.shared || !t.foreground() { // its settings may be those of a shell that edits a line, or of a pager
+		settings.Iflag |= unix.ICRNL
+		settings.Lflag |= unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ISIG | unix.IEXTEN
 		// The caller's terminal makes \r\n of \n still (see enter), and twice would be \r\r\n.
 		t.plain, settings.Oflag = settings.Oflag&unix.OPOST != 0, settings.Oflag&^unix.OPOST
 	}
+	if t.shared {
+		// The caller's terminal echoes and edits lines still, and the pty tells when the command wants it otherwise (see lend).
+		settings.Lflag |= unix.EXTPROC
+		if err := unix.IoctlSetPointerInt(master, unix.TIOCPKT, 1); err != nil {
+			return os.NewSyscallError("ioctl TIOCPKT", err)
+		}
+	}
+	t.first = *settings
 	if err := unix.IoctlSetTermios(int(slave), unix.TCSETS, settings); err != nil {
 		return os.NewSyscallError("ioctl TCSETS", err)
 	}
 	t.resize()
 	return nil
 }
-
-// whole reports whether the command has the terminal to itself. It has not in a pipeline.
-func (t *terminal) whole() bool { return t.replaces == [3]bool{true, true, true} }
 
 // resize gives the pty the size of the caller's terminal. A terminal without one is left alone.
 func (t *terminal) resize() {
@@ -130,7 +152,7 @@ func (t *terminal) start() {
 	t.enter()
 	t.output.Add(1)
 	go t.show()
-	if t.keyboard {
+	if t.keys >= 0 {
 		go t.read()
 	}
 }
@@ -142,10 +164,29 @@ func (t *terminal) foreground() bool {
 	return err != nil || group == unix.Getpgrp()
 }
 
-// enter makes the caller's terminal hand on every byte as it is: what ^C means is for the pty to say. It is called again
-// after a stop, when the shell has set its own.
+// enter takes the caller's terminal, at first and after a stop, when the shell has set its own.
 func (t *terminal) enter() {
-	if t == nil || !t.keyboard || !t.foreground() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.away = false
+	t.raw()
+}
+
+// take enters unless that was done, or the terminal was left.
+func (t *terminal) take() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.before == nil && !t.away {
+		t.raw()
+	}
+}
+
+// raw makes the caller's terminal hand on every byte as it is: what ^C means is for the pty to say. The lock is held.
+func (t *terminal) raw() {
+	if t.keys < 0 || t.shared && !t.lent || !t.foreground() {
 		return
 	}
 	now, err := unix.IoctlGetTermios(t.user, unix.TCGETS)
@@ -155,7 +196,7 @@ func (t *terminal) enter() {
 	raw := *now
 	raw.Iflag &^= unix.IGNBRK | unix.BRKINT | unix.PARMRK | unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON
 	raw.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
-	if t.whole() { // in a pipeline others write to it, who count on it
+	if !t.shared { // in a pipeline others write to it, who count on it
 		raw.Oflag &^= unix.OPOST
 		t.process()
 	}
@@ -164,10 +205,13 @@ func (t *terminal) enter() {
 		t.before = now
 	}
 	_ = unix.IoctlSetTermios(t.user, unix.TCSETSW, &raw)
-	select {
-	case t.resumed <- struct{}{}:
-	default:
-	}
+}
+
+// mayTake reports whether take has something to do, now or when we are in the foreground.
+func (t *terminal) mayTake() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.before == nil && (!t.shared || t.lent)
 }
 
 // process gives the pty its output processing back, once the caller's terminal no longer does it.
@@ -184,7 +228,13 @@ func (t *terminal) process() {
 
 // leave gives the caller's terminal back as it was.
 func (t *terminal) leave() {
-	if t == nil || t.before == nil || !t.foreground() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.away = true
+	if t.before == nil || !t.foreground() {
 		return
 	}
 	_ = unix.IoctlSetTermios(t.user, unix.TCSETSW, t.before)
@@ -208,5 +258,15 @@ func (t *terminal) close() {
 	}
 	for _, f := range []*os.File{t.master, t.slave, t.ended, t.seesEnded} {
 		f.Close() // nil and closed ones are errors that mean nothing here
+	}
+}
+
+// interrupted ends this process as SIGINT has ended the command, where a person at a terminal waits: a shell ends its loop for
+// the signal, and goes on for exit code 130, which services get (oslo-rootwrap's). It returns where SIGINT is ignored.
+func interrupted(s syscall.Signal) {
+	if s == unix.SIGINT && hasKeyboard() {
+		signal.Reset(s)
+		runtime.LockOSThread() // a signal to the very thread has come before tgkill returns
+		_ = unix.Tgkill(os.Getpid(), unix.Gettid(), s)
 	}
 }

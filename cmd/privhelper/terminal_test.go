@@ -5,6 +5,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -114,8 +115,15 @@ func TestTerminalTyping(t *testing.T) {
 	if _, err := p.hand.WriteString("\x03"); err != nil {
 		t.Fatal(err)
 	}
-	if code := exitCode(t, cmd); code != 128+int(syscall.SIGINT) {
-		t.Errorf("exit code %d", code)
+	interruptedWith(t, p, cmd)
+}
+
+// interruptedWith wants cmd to end of SIGINT itself: for exit code 130 a shell's loop would go on.
+func interruptedWith(t *testing.T, p *pty, cmd *exec.Cmd) {
+	t.Helper()
+	err := cmd.Wait()
+	if s := signalOf(cmd.ProcessState); s != unix.SIGINT {
+		t.Errorf("Ctrl-C: %v; shown %q", err, (&screen{p: p}).rest())
 	}
 }
 
@@ -173,8 +181,16 @@ func TestTerminalSignals(t *testing.T) {
 
 // TestTerminalStop: SIGTSTP stops command and parent, with the terminal as the shell had it; SIGCONT goes on.
 func TestTerminalStop(t *testing.T) {
+	t.Run("signal", func(t *testing.T) {
+		stops(t, newPTY(t), func(_ *pty, cmd *exec.Cmd) error { return cmd.Process.Signal(unix.SIGTSTP) })
+	})
+	t.Run("key", func(t *testing.T) {
+		stops(t, newPTY(t), func(p *pty, _ *exec.Cmd) error { _, err := p.hand.WriteString("\x1a"); return err })
+	})
+}
+
+func stops(t *testing.T, p *pty, stop func(*pty, *exec.Cmd) error) {
 	config := policy(t, nobodySh)
-	p := newPTY(t)
 	before := p.settings(nil)
 	cmd := p.start([3]*os.File{}, "run", "--config", config, "sh", "-c", `echo "pid $$."; read line; echo "got $line"; exit 5`)
 	s := &screen{p: p}
@@ -183,7 +199,7 @@ func TestTerminalStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Process.Signal(unix.SIGTSTP); err != nil {
+	if err := stop(p, cmd); err != nil {
 		t.Fatal(err)
 	}
 	var info unix.Siginfo
