@@ -108,11 +108,10 @@ func (f *Forker) live(ready chan<- error) {
 // fork is what a thread does for a command. When it returns the reaper knows the command.
 func (j *job) fork() error {
 	p := j.process
-	if p.tag != 0 {
-		// The slack is not set back: this thread sleeps on no timer, and its next child gets its own.
-		if err := unix.Prctl(unix.PR_SET_TIMERSLACK, tagBase+uintptr(p.tag), 0, 0, 0); err != nil {
-			return err
-		}
+	// Without a tag it is the kernel's default, whatever this process has. The slack is not set back: this thread sleeps on no
+	// timer, and its next child gets its own.
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, tagBase+uintptr(p.tag), 0, 0, 0); err != nil {
+		return err
 	}
 	number, err := p.group.begin()
 	if err != nil {

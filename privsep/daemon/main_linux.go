@@ -114,6 +114,7 @@ func (d *Daemon) close() {
 
 // confine gives up what spec does not keep, and looks whether it is so. Then it describes the helper.
 func (d *Daemon) confine(spec confine.Spec, peer Peer) (wire.Hello, error) {
+	spawn.CalmMonitor()
 	if err := confine.Apply(spec); err != nil {
 		return wire.Hello{}, fmt.Errorf("confine: %w", err)
 	}

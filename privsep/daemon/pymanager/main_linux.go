@@ -102,6 +102,7 @@ func Serve(opt Options) error {
 
 // confined gives up all that the policy does not need, verifies it, and makes ready for commands.
 func confined(commands *rootwrap.Commands, client daemon.Peer) error {
+	spawn.CalmMonitor()
 	spec := commands.Confinement()
 	if err := confine.Apply(spec); err != nil {
 		return fmt.Errorf("confine: %w", err)
