@@ -3,24 +3,66 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
 	"golang.org/x/sys/unix"
 
 	"github.com/privhelper/privhelper/bench/internal/turn"
 	"github.com/privhelper/privhelper/lockutils"
 )
 
-// handOver FOLDER: from just before a lock is given up to its taking by a process that waits for it.
+// A locker takes one lock, and gives what gives it back.
+type locker func(context.Context) (unlock func() error, err error)
+
+// lockers are of a folder.
+var lockers = map[string]func(folder string) locker{
+	"ours": func(folder string) locker {
+		set := &lockutils.Set{Folder: folder}
+		return func(ctx context.Context) (func() error, error) {
+			held, err := set.Lock(ctx, "handover")
+			if err != nil {
+				return nil, err
+			}
+			return held.Unlock, nil
+		}
+	},
+	// What heeds its ctx asks again and again.
+	"gofrs": func(folder string) locker {
+		return func(ctx context.Context) (func() error, error) {
+			f := flock.New(filepath.Join(folder, "handover-gofrs"))
+			_, err := f.TryLockContext(ctx, gofrsPolls)
+			return f.Unlock, err
+		}
+	},
+	// What waits in the kernel heeds no ctx.
+	"gofrs-blocking": func(folder string) locker {
+		return func(context.Context) (func() error, error) {
+			f := flock.New(filepath.Join(folder, "handover-gofrs-blocking"))
+			return f.Unlock, f.Lock()
+		}
+	},
+}
+
+const gofrsPolls = 10 * time.Millisecond
+
+// handOver LOCKER FOLDER: from just before a lock is given up to its taking by a process that waits for it.
 func handOver(args []string) (turn.Op, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	waiter := exec.Command(self, "wait", args[0])
+	if lockers[args[0]] == nil {
+		return nil, fmt.Errorf("no such locker: %s", args[0])
+	}
+	lock := lockers[args[0]](args[1])
+	waiter := exec.Command(self, "wait", args[0], args[1])
 	waiter.Stderr = os.Stderr
 	ask, err := waiter.StdinPipe()
 	if err != nil {
@@ -33,18 +75,21 @@ func handOver(args []string) (turn.Op, error) {
 	if err := waiter.Start(); err != nil {
 		return nil, err
 	}
-	set := &lockutils.Set{Folder: args[0]}
 	return func(int) (time.Duration, error) {
-		held, err := set.Lock(context.Background(), "handover")
+		unlock, err := lock(context.Background())
 		if err != nil {
 			return 0, err
 		}
 		if _, err := ask.Write([]byte{1}); err != nil {
 			return 0, err
 		}
-		time.Sleep(3 * time.Millisecond) // until the other waits
+		pause := 3 * time.Millisecond // until the other waits
+		if args[0] == "gofrs" {
+			pause += rand.N(gofrsPolls) // not always at the same moment of its interval
+		}
+		time.Sleep(pause)
 		begin := monotonic()
-		if err := held.Unlock(); err != nil {
+		if err := unlock(); err != nil {
 			return 0, err
 		}
 		var end int64
@@ -53,9 +98,9 @@ func handOver(args []string) (turn.Op, error) {
 	}, nil
 }
 
-// waitForLock FOLDER is the process that waits: it takes the lock for each byte that it reads, and writes when it had it.
+// waitForLock LOCKER FOLDER is the process that waits: it takes the lock for each byte that it reads, and writes when it had it.
 func waitForLock(args []string) error {
-	set := &lockutils.Set{Folder: args[0]}
+	lock := lockers[args[0]](args[1])
 	for one := make([]byte, 1); ; {
 		if _, err := os.Stdin.Read(one); err == io.EOF {
 			return nil
@@ -64,13 +109,13 @@ func waitForLock(args []string) error {
 		}
 		// As services call it: its end is heeded while it waits.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		held, err := set.Lock(ctx, "handover")
+		unlock, err := lock(ctx)
 		now := monotonic()
 		cancel()
 		if err != nil {
 			return err
 		}
-		if err := held.Unlock(); err != nil {
+		if err := unlock(); err != nil {
 			return err
 		}
 		if err := binary.Write(os.Stdout, binary.NativeEndian, now); err != nil {

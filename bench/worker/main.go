@@ -43,7 +43,7 @@ func main() {
 }
 
 func work(args []string) error {
-	if len(args) == 2 && args[0] == "wait" {
+	if len(args) == 3 && args[0] == "wait" {
 		return waitForLock(args[1:])
 	}
 	if len(args) == 0 || kinds[args[0]] == nil {

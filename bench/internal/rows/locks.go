@@ -22,9 +22,13 @@ func locks() []contest {
 	}, {
 		row: 11, what: "its hand-over to a process that waits", unit: report.Microseconds,
 		limit:  slow("C flock(2), not cancellable", long, argv{"{}c-handover", "{}locks/handover-c"}),
-		ours:   slow("ours", long, argv{"{}worker", "handover", "{}locks"}),
-		peers:  []contender{slow("oslo lockutils", long, pythonLock("handover-oslo")), slow("fasteners", long, pythonLock("handover-fasteners"))},
+		ours:   slow("ours", long, argv{"{}worker", "handover", "ours", "{}locks"}),
+		peers:  []contender{slow("oslo lockutils", long, pythonLock("handover-oslo")), slow("fasteners", long, pythonLock("handover-fasteners")), slow("gofrs/flock every 10 ms", long, argv{"{}worker", "handover", "gofrs", "{}locks"})},
 		target: report.Target{Value: 100, P99: 250, Ahead: true},
+	}, {
+		row: 11, what: "gofrs/flock's Lock, not cancellable, for comparison", unit: report.Microseconds,
+		limit: slow("C flock(2), not cancellable", long, argv{"{}c-handover", "{}locks/handover-c"}),
+		ours:  slow("gofrs/flock", long, argv{"{}worker", "handover", "gofrs-blocking", "{}locks"}),
 	}, {
 		row: 12, what: "a lock by name within a process", unit: report.Nanoseconds,
 		limit:  nanoseconds("sync.Mutex", argv{"{}worker", "mutex"}),
