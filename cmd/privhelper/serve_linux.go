@@ -52,6 +52,13 @@ func setupOf(config string) (service.Setup, error) {
 		Limits:  service.Limits{Connections: clamp(opt.Connections), PerUser: clamp(opt.PerUser), Calls: clamp(opt.Calls)},
 		Clients: service.Clients{AnyNamespace: opt.AnyNamespace},
 	}
+	if loaded.Config.HasCapabilities {
+		bounding, err := root.Capabilities(loaded.Config.Capabilities)
+		if err != nil {
+			return service.Setup{}, &filters.Error{File: config, Line: loaded.Config.Lines["capabilities"], Msg: "capabilities: " + err.Error(), Value: true}
+		}
+		s.Bounding = &bounding
+	}
 	for _, who := range opt.Clients {
 		if err := addClient(&s.Clients, loaded, who); err != nil {
 			return service.Setup{}, &filters.Error{File: config, Line: loaded.Config.Lines["clients"], Msg: "clients: " + err.Error(), Value: true}

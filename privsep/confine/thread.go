@@ -14,6 +14,11 @@ type ThreadSpec struct {
 	DropBounding bool
 	Bounding     privsep.Capabilities
 
+	// Inherit makes inheritable what the thread may do and had in its bounding set, instead of nothing. What is executed from
+	// the thread as uid 0 then has all of that and the lower bounding set: for the parent of helpers, which need not lower it
+	// themselves in all threads and are to call Apply, which takes the rest. No command may be started from such a thread.
+	Inherit bool
+
 	// NoNewPrivs sets no_new_privs for the thread.
 	NoNewPrivs bool
 
@@ -30,8 +35,8 @@ type ThreadSpec struct {
 	Sandbox *Sandbox
 }
 
-// ConfineThread makes the calling thread what spec says, empties its inheritable and its ambient set, and reads all of it
-// back. Those two go around the bounding set at exec, and belong to whoever started the process; after Apply they are
+// ConfineThread makes the calling thread what spec says, empties its inheritable and its ambient set (but see Inherit), and
+// reads all of it back. Those two go around the bounding set at exec, and belong to whoever started the process; after Apply they are
 // empty already. A child of another uid still gets what syscall.SysProcAttr.AmbientCaps names. The calling goroutine must be locked to the
 // thread (runtime.LockOSThread) and must never unlock it, also after an error, which may leave the thread half
 // confined: it ends, and the runtime ends the thread with it. Other threads do not change, and Go starts no new thread

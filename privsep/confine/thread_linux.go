@@ -29,11 +29,14 @@ func confineThread(spec ThreadSpec) error {
 	case lacking != 0:
 		return fmt.Errorf("confine thread: %v is not in the bounding set of this process", lacking)
 	}
-	want.Bounding &^= drop
 	want.Inheritable, want.Ambient = 0, 0
+	if spec.Inherit {
+		want.Inheritable = want.Permitted & want.Bounding // before that is lower: afterwards it may not be added
+	}
+	want.Bounding &^= drop
 	want.NoNewPrivs = want.NoNewPrivs || spec.NoNewPrivs
 
-	if err := clearInheritable(want); err != nil {
+	if err := setInheritable(want); err != nil {
 		return fmt.Errorf("confine thread: %w", err)
 	}
 
@@ -104,17 +107,17 @@ func nice(tid int) (int, error) {
 	return 20 - n, nil
 }
 
-// clearInheritable empties the thread's inheritable set and, which follows from it, its ambient one.
+// setInheritable gives the thread the inheritable set of s, mostly none, and empties its ambient one.
 //
 // Both go around the bounding set: uid 0 gets at exec what is inheritable beside what the bounding set allows
 // (capabilities(7), "Capabilities and execution of programs by root"; the same gap as CVE-2022-24769), another uid what
 // is ambient, and who started this process chose them.
-func clearInheritable(s Status) error {
+func setInheritable(s Status) error {
 	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 		return fmt.Errorf("clear ambient capabilities: %w", err)
 	}
-	if err := setThreadSets(s.Permitted, s.Effective, 0); err != nil {
-		return fmt.Errorf("clear inheritable capabilities: %w", err)
+	if err := setThreadSets(s.Permitted, s.Effective, s.Inheritable); err != nil {
+		return fmt.Errorf("set inheritable capabilities: %w", err)
 	}
 	return nil
 }

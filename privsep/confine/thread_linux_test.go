@@ -128,6 +128,17 @@ func TestConfineThreadClearsInheritable(t *testing.T) {
 	}
 }
 
+// What a helper is started with whose parent has lowered its bounding set: all else, until it calls Apply.
+func TestConfineThreadLetsInherit(t *testing.T) {
+	r := thread(t, asRoot, order{Raw: true, Thread: ThreadSpec{DropBounding: true, Bounding: netAdmin, Inherit: true}, Command: []string{"/bin/cat", "/proc/self/status"}})
+	if r.Error != "" {
+		t.Fatal(r.Error)
+	}
+	all := r.Main["CapPrm"]
+	equal(t, "the thread", r.Thread, lines{"CapPrm": all, "CapEff": all, "CapBnd": hex(netAdmin), "CapInh": all, "CapAmb": noCaps})
+	equal(t, "what it executes", parseLines([]byte(r.Output)), lines{"CapPrm": all, "CapEff": all, "CapBnd": hex(netAdmin), "CapInh": all, "CapAmb": noCaps})
+}
+
 // A command of uid 0 keeps the signal that ends it with its parent, as long as it gets no more than the parent has.
 func TestCommandKeepsParentDeathSignal(t *testing.T) {
 	setpriv := testenv.NeedProgram(t, "setpriv", "util-linux")

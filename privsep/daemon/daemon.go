@@ -62,8 +62,9 @@ type Commands interface {
 	// Confinement says what the policy needs: Keep for the helper itself, Bounding, within it, for its commands, and who
 	// it becomes. It is called after Load and before Start.
 	Confinement() confine.Spec
-	// Start makes ready for the first command. The helper is confined.
-	Start(peer Peer) error
+	// Start makes ready for the first command, and starts a child for each kind of command to see what the kernel makes of
+	// it; not where proven is the policy's hash (Ready.Proven), "" is no such. The helper is confined.
+	Start(peer Peer, proven string) error
 	// Meet says who the client is where Start could not know it, a worker of a service being ready before anybody asks, and
 	// the groups that it had when it connected. It is called before the first command.
 	Meet(peer Peer, groups []uint32)

@@ -53,7 +53,7 @@ func (d *Daemon) run() (served bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	hello, err := d.confine(spec, peer)
+	hello, err := d.confine(spec, peer, "")
 	if err != nil {
 		return false, err
 	}
@@ -113,7 +113,7 @@ func (d *Daemon) close() {
 }
 
 // confine gives up what spec does not keep, and looks whether it is so. Then it describes the helper.
-func (d *Daemon) confine(spec confine.Spec, peer Peer) (wire.Hello, error) {
+func (d *Daemon) confine(spec confine.Spec, peer Peer, proven string) (wire.Hello, error) {
 	spawn.CalmMonitor()
 	if err := confine.Apply(spec); err != nil {
 		return wire.Hello{}, fmt.Errorf("confine: %w", err)
@@ -122,7 +122,7 @@ func (d *Daemon) confine(spec confine.Spec, peer Peer) (wire.Hello, error) {
 		return wire.Hello{}, fmt.Errorf("verify: %w", err)
 	}
 	if d.opt.Commands != nil {
-		if err := d.opt.Commands.Start(peer); err != nil {
+		if err := d.opt.Commands.Start(peer, proven); err != nil {
 			return wire.Hello{}, err
 		}
 	}
@@ -192,7 +192,7 @@ func (d *Daemon) Serve(ctx context.Context, socket *os.File) error {
 	}
 	defer d.close()
 	if d.opt.Commands != nil {
-		if err := d.opt.Commands.Start(peer); err != nil {
+		if err := d.opt.Commands.Start(peer, ""); err != nil {
 			return err
 		}
 		hello.Policy, hello.Trees = d.opt.Commands.Describe()

@@ -23,12 +23,15 @@ type Ready struct {
 
 // Ready does all of Main's start that needs no client. Its errors are Main's. The process is confined when it returns, and
 // must end after an error: it may be half so. Standard input and descriptors from 3 up are the caller's matter.
-func (d *Daemon) Ready() (*Ready, error) {
+//
+// proven is what Proven gave in another process of this program, that was started by the same one and in the same way; ""
+// where there was none.
+func (d *Daemon) Ready(proven string) (*Ready, error) {
 	spec, err := d.load()
 	if err != nil {
 		return nil, err
 	}
-	hello, err := d.confine(spec, Peer{})
+	hello, err := d.confine(spec, Peer{}, proven)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +40,10 @@ func (d *Daemon) Ready() (*Ready, error) {
 	heedSignals(r.end, d.audit.Reopen) // now, and not when the client waits for it
 	return r, nil
 }
+
+// Proven is the hash of the policy of which this helper has seen, or was told by its parent, that commands get what it
+// promises; "" without commands.
+func (r *Ready) Proven() string { return r.hello.Policy }
 
 // end is what SIGTERM asks for: the connection ends, or the process where there is none.
 func (r *Ready) end() {

@@ -110,7 +110,7 @@ func confined(commands *rootwrap.Commands, client daemon.Peer) error {
 	if err := confine.Verify(spec); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	return commands.Start(client)
+	return commands.Start(client, "")
 }
 
 func newServer(config filters.Config, commands *rootwrap.Commands, client daemon.Peer, f *folder) (*server, error) {

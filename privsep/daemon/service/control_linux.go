@@ -14,8 +14,8 @@ import (
 type kind byte
 
 const (
-	setUp     kind = 'S' // to the worker, first: its snapshot, if there is one
-	ready     kind = 'R' // to the master: the worker is confined
+	setUp     kind = 'S' // to the worker, first: its snapshot, if there is one, and what another has proven
+	ready     kind = 'R' // to the master: the worker is confined, and has proven that
 	handOver  kind = 'H' // to the worker: its client's connection and command line, and how many calls it may make at first
 	wantCalls kind = 'W' // to the master: may it make more?
 	grant     kind = 'G' // to the worker: so many; none is too

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/privhelper/privhelper/privsep"
 )
 
@@ -22,9 +20,8 @@ type master struct {
 
 	mu        sync.Mutex
 	setup     Setup
-	snapshot  *os.File
-	term      int // counts reloads: workers of an earlier one take no new client
-	logs      int // counts how often audit logs were to be opened anew
+	workers   *generation // how they are made; those of an earlier one take no new client
+	logs      int         // counts how often audit logs were to be opened anew
 	ready     []*worker
 	serving   map[*worker]struct{}
 	starting  int
@@ -46,18 +43,14 @@ func newMaster(o Options, s Setup) (*master, error) {
 	}
 	s.defaults()
 	m.setup = s
-	m.snapshot, err = seal(s.Snapshot)
+	m.workers, err = newGeneration(&s)
 	return m, err
 }
 
 // first starts a worker and waits until it is ready: a service that cannot serve must not say that it is ready.
 func (m *master) first() error {
-	w, err := m.start()
+	w, err := m.workers.first()
 	if err != nil {
-		return err
-	}
-	if err := w.becomeReady(); err != nil {
-		w.end()
 		return err
 	}
 	m.mu.Lock()
@@ -151,30 +144,27 @@ func (m *master) fill() {
 	for !m.stopped && m.pause == nil && m.starting < runtime.NumCPU() &&
 		len(m.ready)+m.starting < want+len(m.waiting) {
 		m.starting++
-		go m.another(m.term)
+		go m.another(m.workers, m.logs)
 	}
 }
 
 // another starts a worker for fill.
-func (m *master) another(term int) {
-	w, err := m.start()
-	if err == nil {
-		if err = w.becomeReady(); err != nil {
-			w.end()
-		}
-	}
+func (m *master) another(of *generation, logs int) {
+	w, err := of.start()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.starting--
 	switch {
+	case err != nil && of != m.workers: // it was not wanted any more
 	case err != nil:
 		m.failed(err)
-	case m.stopped || term != m.term:
+	case m.stopped || of != m.workers:
 		m.processes++
 		w.control.close()
 		go m.follow(w)
 	default:
 		m.failures = 0
+		w.logs = logs
 		m.adopt(w)
 		m.match()
 	}
@@ -262,26 +252,22 @@ func (m *master) reload() {
 		return
 	}
 	setup.defaults()
-	snapshot, err := seal(setup.Snapshot)
+	workers, err := newGeneration(&setup)
 	if err != nil {
 		complain("not reloaded: %v", err)
 		return
 	}
-	w, err := startWorker(snapshot)
-	if err == nil {
-		if err = w.becomeReady(); err != nil {
-			w.end()
-		}
-	}
+	w, err := workers.first()
 	if err != nil {
 		complain("not reloaded: %v", err)
-		snapshot.Close()
+		workers.retire()
+		workers.snapshot.Close() // nil is an error that means nothing
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.setup, m.snapshot = setup, snapshot // the old one may be on its way to a worker: it is closed when nobody has it
-	m.term++
+	m.workers.retire()
+	m.setup, m.workers = setup, workers
 	for _, old := range m.ready {
 		old.control.close()
 	}
@@ -334,41 +320,7 @@ func (m *master) finish() {
 	}
 }
 
-// start starts a worker under the setup that holds.
-func (m *master) start() (*worker, error) {
-	m.mu.Lock()
-	snapshot, logs := m.snapshot, m.logs
-	m.mu.Unlock()
-	w, err := startWorker(snapshot)
-	if err == nil {
-		w.logs = logs
-	}
-	return w, err
-}
-
 // complain writes to standard error, which is the journal's or the administrator's.
 func complain(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "privhelper: "+format+"\n", args...)
-}
-
-// seal puts a snapshot into memory that nobody can change any more, to be read by every worker (memfd_create(2)).
-func seal(snapshot []byte) (*os.File, error) {
-	if snapshot == nil {
-		return nil, nil
-	}
-	fd, err := unix.MemfdCreate("privhelper-snapshot", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	f := os.NewFile(uintptr(fd), "snapshot")
-	if _, err := f.Write(snapshot); err != nil {
-		f.Close()
-		return nil, err
-	}
-	const seals = unix.F_SEAL_SEAL | unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE
-	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		f.Close()
-		return nil, os.NewSyscallError("fcntl F_ADD_SEALS", err)
-	}
-	return f, nil
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/daemon"
 )
 
@@ -45,6 +46,9 @@ type Setup struct {
 	// Snapshot is what a worker gets to read instead of files, such as the text of a policy, so that all workers judge by
 	// the same. Nil: nothing.
 	Snapshot []byte
+	// Bounding is the bounding set that workers are started with: the most that a command of theirs gets, or where they have
+	// none what they keep. It saves half of their start. Nil: the service's own, which each worker lowers for itself.
+	Bounding *privsep.Capabilities
 	// Name says which configuration this is, in messages to clients: "/etc/privhelper/net.conf".
 	Name string
 }

@@ -52,7 +52,7 @@ func work(o Options) error {
 	if err != nil {
 		return err
 	}
-	helper, err := d.Ready()
+	helper, err := d.Ready(string(first.text))
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func work(o Options) error {
 
 // wait says that the worker is ready, and serves the client that the master hands over. It reports whether one came.
 func wait(helper *daemon.Ready, c *control) (served bool, err error) {
-	if err := c.send(message{kind: ready}); err != nil {
+	if err := c.send(message{kind: ready, text: []byte(helper.Proven())}); err != nil {
 		return false, fmt.Errorf("worker: %w", err)
 	}
 	m, err := c.receive(true)

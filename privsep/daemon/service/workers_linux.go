@@ -3,7 +3,6 @@ package service
 import (
 	"fmt"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,12 +13,12 @@ type worker struct {
 	control *control
 	process *os.Process
 	logs    int         // the master's count when it was started
+	proven  string      // daemon.Ready.Proven, once it is ready
 	client  *connection // nil: it waits for one; guarded by the master's lock
 }
 
-// startWorker starts this very program once more, whatever stands at its path now: an upgrade does not mix two versions in
-// one service.
-func startWorker(snapshot *os.File) (*worker, error) {
+// startWorker starts a worker, which is not ready yet.
+func startWorker(of *generation) (*worker, error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
@@ -30,15 +29,13 @@ func startWorker(snapshot *os.File) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	// In a session of its own: what a terminal sends to the master, the master says to its workers in its own way.
-	process, err := os.StartProcess("/proc/self/exe", os.Args, &os.ProcAttr{Dir: "/", Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"},
-		Files: []*os.File{theirs, os.Stdout, os.Stderr}, Sys: &syscall.SysProcAttr{Setsid: true}})
+	process, err := of.nursery.start(&os.ProcAttr{Files: []*os.File{theirs, os.Stdout, os.Stderr}})
 	if err != nil {
 		c.close()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	w := &worker{control: c, process: process}
-	if err := c.send(message{kind: setUp, file: snapshot}); err != nil {
+	if err := c.send(message{kind: setUp, file: of.snapshot, text: []byte(of.proven)}); err != nil {
 		w.end()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
@@ -56,6 +53,7 @@ func (w *worker) becomeReady() error {
 	if err != nil || m.kind != ready {
 		return fmt.Errorf("a worker ended before it was ready; it says why above (%w)", err)
 	}
+	w.proven = string(m.text)
 	return w.control.file.SetReadDeadline(time.Time{})
 }
 
