@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"os"
-	"runtime"
 	"sync"
 
 	"github.com/privhelper/privhelper/privsep"
@@ -35,7 +34,7 @@ func (d *Daemon) Ready(proven string) (*Ready, error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime.GC() // what the start has left, and not in the client's first call
+	tidyStart()
 	r := &Ready{daemon: d, hello: hello}
 	heedSignals(r.end, d.audit.Reopen) // now, and not when the client waits for it
 	return r, nil
