@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers faults soak weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
+.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -29,6 +29,11 @@ SOAKTIME ?= 10m
 soak: ## as root: random work with random kills for SOAKTIME; docs/soak.svg is what was held meanwhile
 	go test -count=1 -timeout 0 -run '^TestSoak$$' ./attack -soak $(SOAKTIME) -samples $(CURDIR)/build/soak.csv
 	go -C bench run ./soak $(CURDIR)/build/soak.csv ../docs/soak.svg
+
+STORMTIME ?= 10m
+
+storm: ## as root: clients that come, break off and lose their workers for STORMTIME; docs/service.md has the last result
+	PRIVHELPER_STORM=$(STORMTIME) PRIVHELPER_TEST_ROOT=must go test -count=1 -v -timeout 0 -run '^TestServiceStorm$$' ./cmd/privhelper
 
 lint: ## formatting and vet, for each width of integers
 	test -z "$$(gofmt -l .)"

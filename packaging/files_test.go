@@ -64,7 +64,7 @@ func testFiles(t *testing.T, built packages) {
 		t.Errorf("an upgrade keeps %q (deb) and %q (rpm), not %q", conffiles, kept, configuration)
 	}
 
-	module := map[string]string{"/usr/share/selinux/privhelper": "0755 folder", "/usr/libexec/privhelper/selinux-load": "0755", "/usr/share/selinux/devel/include/contrib/privhelper.if": "0644"}
+	module := map[string]string{"/usr/share/selinux/privhelper": "0755 folder", "/usr/libexec/privhelper": "0755 folder", "/usr/libexec/privhelper/selinux-load": "0755", "/usr/share/selinux/devel/include/contrib/privhelper.if": "0644"}
 	for _, name := range []string{"Makefile", "privhelper.fc", "privhelper.if", "privhelper.te"} {
 		module["/usr/share/selinux/privhelper/"+name] = "0644"
 	}

@@ -35,6 +35,9 @@ func TestPackages(t *testing.T) {
 	t.Run("version", func(t *testing.T) { testVersion(t, first, next) })
 	t.Run("deb", func(t *testing.T) { testDeb(t, first, next) })
 	t.Run("rpm", func(t *testing.T) { testRPM(t, first, next) })
+	if os.Getenv("PRIVHELPER_DEBIAN_ROOT") != "" { // half a minute of semodule: not in CI
+		t.Run("selinux", func(t *testing.T) { testSELinux(t, first) })
+	}
 }
 
 // build runs packaging/build of a tree, with what it is given besides in its environment.

@@ -30,6 +30,12 @@ func newRoot(t *testing.T) root {
 	if lower == "" {
 		lower = "/"
 	}
+	return newRootOver(t, lower)
+}
+
+// newRootOver lays it over another folder's files.
+func newRootOver(t *testing.T, lower string) root {
+	t.Helper()
 	dir := t.TempDir()
 	mount := func(source, target, kind string, flags uintptr, options string) {
 		t.Helper()

@@ -42,6 +42,7 @@ func testRPM(t *testing.T, first, next packages) {
 	if rotate := string(r.read(t, "etc/logrotate.d/privhelper")); !strings.HasPrefix(rotate, "# Of the next version.\n") {
 		t.Errorf("the upgrade did not replace what nobody had changed: %s", rotate)
 	}
+	r.sh(t, "systemctl enable privhelper.socket")
 	run("--erase", "privhelper")
 	// rpm knows no purge: what the administrator wrote stays under another name, and its group.
 	for _, left := range r.changed(t) {
