@@ -11,7 +11,7 @@ import (
 	"github.com/privhelper/privhelper/bench/internal/turn"
 )
 
-// startHelper HELPER...: from its start to its first answer. Its end is not measured.
+// startHelper HELPER ARGUMENT...: from its start to its first answer, with nothing in between. Its end is not measured.
 func startHelper(args []string) (turn.Op, error) {
 	return turn.Afterwards(func() (end func() error, err error) {
 		c, err := start(args, contract.Bench)

@@ -3,6 +3,7 @@ package spawn
 import (
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,31 @@ func Exec(c Command) error {
 	return fail("execute", syscall.Exec(path, c.Argv, c.Env))
 }
 
+// takeIDs changes the ids that are others: each change stops all threads, a twentieth of a millisecond.
+func takeIDs(cr *syscall.Credential) error {
+	groups := make([]int, len(cr.Groups))
+	for i, g := range cr.Groups {
+		groups[i] = int(g)
+	}
+	if now, err := syscall.Getgroups(); err != nil || !slices.Equal(now, groups) {
+		if err := syscall.Setgroups(groups); err != nil {
+			return fmt.Errorf("groups %v: %w", groups, err)
+		}
+	}
+	gid, uid := int(cr.Gid), int(cr.Uid)
+	if real, effective, saved := unix.Getresgid(); real != gid || effective != gid || saved != gid {
+		if err := syscall.Setgid(gid); err != nil {
+			return fmt.Errorf("gid %d: %w", gid, err)
+		}
+	}
+	if real, effective, saved := unix.Getresuid(); real != uid || effective != uid || saved != uid {
+		if err := syscall.Setuid(uid); err != nil {
+			return fmt.Errorf("uid %d: %w", uid, err)
+		}
+	}
+	return nil
+}
+
 // becomeUser gives this process the ids of the command, and the calling thread its ambient capabilities. Go's calls change
 // the ids of every thread; that the others have a wider bounding set does not matter to them: all answer alike, and none
 // but this one lives on.
@@ -69,18 +95,8 @@ func (c *Command) becomeUser() error {
 		}
 	}
 	if cr := c.Credential; cr != nil {
-		groups := make([]int, len(cr.Groups))
-		for i, g := range cr.Groups {
-			groups[i] = int(g)
-		}
-		if err := syscall.Setgroups(groups); err != nil {
-			return fmt.Errorf("groups %v: %w", groups, err)
-		}
-		if err := syscall.Setgid(int(cr.Gid)); err != nil {
-			return fmt.Errorf("gid %d: %w", cr.Gid, err)
-		}
-		if err := syscall.Setuid(int(cr.Uid)); err != nil {
-			return fmt.Errorf("uid %d: %w", cr.Uid, err)
+		if err := takeIDs(cr); err != nil {
+			return err
 		}
 	}
 	if len(c.AmbientCaps) == 0 {

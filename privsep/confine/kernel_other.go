@@ -18,4 +18,6 @@ func verifyCredentials(Spec) error   { return errLinux }
 func confineThread(ThreadSpec) error { return errLinux }
 func sandboxSupport() error          { return errLinux }
 
+func readProc(path string) ([]byte, error) { return os.ReadFile(path) }
+
 func newSandbox([]*os.File, []*os.File) (*Sandbox, error) { return nil, errLinux }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 
@@ -46,7 +45,7 @@ func ReadStatus(pid, tid int) (Status, error) {
 	if tid != 0 {
 		dir += "/task/" + strconv.Itoa(tid)
 	}
-	text, err := os.ReadFile(dir + "/status")
+	text, err := readProc(dir + "/status")
 	if err != nil {
 		return Status{}, fmt.Errorf("read status: %w", err)
 	}
@@ -55,7 +54,7 @@ func ReadStatus(pid, tid int) (Status, error) {
 		return Status{}, fmt.Errorf("%s/status: %w", dir, err)
 	}
 	// A kernel without user namespaces has no such file, and denies nothing.
-	setgroups, err := os.ReadFile(dir + "/setgroups")
+	setgroups, err := readProc(dir + "/setgroups")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Status{}, fmt.Errorf("read status: %w", err)
 	}

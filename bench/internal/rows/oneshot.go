@@ -41,7 +41,7 @@ func oneShots() []contest {
 	}, {
 		row: 7, what: "a helper's start to its first answer, the same policy", unit: report.Microseconds,
 		limit:  slow("bare Go helper", long, argv{"{}worker", "start-bare", "{}bare", "serve"}),
-		ours:   slow("ours", long, argv{"{}worker", "start", "env", "{}helper", "{}large.conf"}),
+		ours:   slow("ours", long, argv{"{}worker", "start", "{}helper", "{}large.conf"}),
 		target: report.Target{Value: 2000},
 	}, {
 		row: 7, what: "the same by sudo", unit: report.Microseconds,
