@@ -12,8 +12,10 @@ var (
 	oneCPU   = argv{"taskset", "-c", "0"}
 	pingPong = argv{"{}c-pingpong"}
 	ourCall  = argv{"{}worker", "call", "env", "{}helper"}
-	goPlugin = func(protocol string) argv { return argv{"{}goplugin", protocol} }
-	privsep  = argv{"/usr/bin/python3", "{}peers/privsep.py", "noop"}
+	goPlugin = func(protocol string, program ...string) argv {
+		return append(argv{"{}goplugin", protocol}, program...)
+	}
+	privsep = argv{"/usr/bin/python3", "{}peers/privsep.py", "noop"}
 )
 
 // on puts one command line before another.

@@ -23,7 +23,10 @@ const rateTurn = 400 * time.Millisecond
 // commands are rows 3, 4 and 15: /usr/bin/true.
 func commands() []contest {
 	spawn := latency("C vfork and exec", on(argv{"{}c-spawn"}, truth))
-	peers := []contender{slow("oslo.rootwrap daemon", time.Second/2, rootwrap), slow("oslo.privsep", time.Second/2, viaPrivsep)}
+	peers := []contender{
+		slow("oslo.rootwrap daemon", time.Second/2, rootwrap), slow("oslo.privsep", time.Second/2, viaPrivsep),
+		latency("go-plugin netrpc, unconfined", goPlugin("netrpc", truth...)), latency("go-plugin grpc, unconfined", goPlugin("grpc", truth...)),
+	}
 	all := []contest{{
 		row: 3, what: "true by a helper, one caller, own streams, no cgroup a command", unit: report.Microseconds,
 		limit: spawn, ours: latency("ours", on(noCgroups, ourCommand)), peers: peers,
@@ -52,7 +55,11 @@ func commands() []contest {
 				ours:  rate("ours", callers, rateTurn, on(noCgroups, ourCommand)), target: target,
 			}
 			if i == 0 {
-				c.peers = []contender{rate("oslo.rootwrap daemon", callers, rateTurn, rootwrap), rate("oslo.privsep", callers, time.Second, viaPrivsep)}
+				c.peers = []contender{
+					rate("oslo.rootwrap daemon", callers, rateTurn, rootwrap), rate("oslo.privsep", callers, time.Second, viaPrivsep),
+					rate("go-plugin netrpc, unconfined", callers, rateTurn, goPlugin("netrpc", truth...)),
+					rate("go-plugin grpc, unconfined", callers, rateTurn, goPlugin("grpc", truth...)),
+				}
 			} else {
 				c.ours = rate("ours", callers, rateTurn, ourCommand)
 			}

@@ -33,6 +33,11 @@ func oneShots() []contest {
 		},
 		target: report.Target{Peers: map[string]float64{"sudo": 0.5}, Ahead: true},
 	}, {
+		row: 5, what: "the same by a program that keeps its connection, for comparison", unit: report.Microseconds,
+		limit: slow("C setuid wrapper", long, launch(nobody, "{}suid", "/usr/bin/true")),
+		ours: overService(slow("ours", long, on(argv{"setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups"},
+			argv{"{}worker", "clients", "{}service.sock", "1"}))),
+	}, {
 		row: 6, what: "true as root, one shot, 22 policy files of 313 rules", unit: report.Microseconds,
 		limit:  slow("bare Go exec", long, launch("0", "{}bare", "exec", "/usr/bin/true")),
 		ours:   slow("ours", long, launch("0", "{}privhelper", "run", "--config", "{}large.conf", "--", "true")),

@@ -1,6 +1,7 @@
-// Command goplugin calls a function that does nothing by hashicorp/go-plugin, in a process of its own, turn by turn.
+// Command goplugin calls a function by hashicorp/go-plugin, in a process of its own, turn by turn: one that does nothing, or one that runs a
+// program by os/exec.
 //
-//	goplugin netrpc|grpc
+//	goplugin netrpc|grpc [PROGRAM]
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"net/rpc"
 	"os"
 	"os/exec"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -18,23 +20,34 @@ import (
 	"github.com/privhelper/privhelper/bench/internal/turn"
 )
 
-var handshake = plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: "BENCH", MagicCookieValue: "noop"}
+var handshake = plugin.HandshakeConfig{ProtocolVersion: 1, MagicCookieKey: "BENCH", MagicCookieValue: "work"}
 
-// noop answers what it was asked.
-type noop interface{ Noop(string) (string, error) }
+// worker answers what it was asked.
+type worker interface{ Work(string) (string, error) }
 
-// netRPC is noop over net/rpc.
+// work is what the plugin does: nothing, or what it was asked to run.
+func work(s string) (string, error) {
+	if strings.HasPrefix(s, "/") {
+		return s, exec.Command(s).Run()
+	}
+	return s, nil
+}
+
+// netRPC is worker over net/rpc.
 type netRPC struct{ client *rpc.Client }
 
-func (n netRPC) Noop(s string) (reply string, err error) {
-	err = n.client.Call("Plugin.Noop", s, &reply)
+func (n netRPC) Work(s string) (reply string, err error) {
+	err = n.client.Call("Plugin.Work", s, &reply)
 	return reply, err
 }
 
 // netServer is what net/rpc calls.
 type netServer struct{}
 
-func (netServer) Noop(s string, reply *string) error { *reply = s; return nil }
+func (netServer) Work(s string, reply *string) (err error) {
+	*reply, err = work(s)
+	return err
+}
 
 // netPlugin is what go-plugin knows of the two.
 type netPlugin struct{}
@@ -44,12 +57,12 @@ func (netPlugin) Client(_ *plugin.MuxBroker, c *rpc.Client) (any, error) {
 	return netRPC{c}, nil
 }
 
-// overGRPC is noop over gRPC, with a message that protobuf brings along.
+// overGRPC is worker over gRPC, with a message that protobuf brings along.
 type overGRPC struct{ conn *grpc.ClientConn }
 
-const method = "/bench.Noop/Noop"
+const method = "/bench.Worker/Work"
 
-func (g overGRPC) Noop(s string) (string, error) {
+func (g overGRPC) Work(s string) (string, error) {
 	reply := &wrapperspb.StringValue{}
 	err := g.conn.Invoke(context.Background(), method, wrapperspb.String(s), reply)
 	return reply.Value, err
@@ -59,11 +72,15 @@ func (g overGRPC) Noop(s string) (string, error) {
 type grpcPlugin struct{ plugin.NetRPCUnsupportedPlugin }
 
 func (grpcPlugin) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
-	s.RegisterService(&grpc.ServiceDesc{ServiceName: "bench.Noop", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
-		MethodName: "Noop",
+	s.RegisterService(&grpc.ServiceDesc{ServiceName: "bench.Worker", HandlerType: (*any)(nil), Methods: []grpc.MethodDesc{{
+		MethodName: "Work",
 		Handler: func(_ any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 			s := &wrapperspb.StringValue{}
-			return s, decode(s)
+			err := decode(s)
+			if err == nil {
+				s.Value, err = work(s.Value)
+			}
+			return s, err
 		}}}}, nil)
 	return nil
 }
@@ -73,8 +90,12 @@ func (grpcPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, c *grpc.Cl
 }
 
 func main() {
-	if len(os.Args) == 2 {
-		if err := call(os.Args[1]); err != nil {
+	if os.Args[1] != serve {
+		ask := "abc"
+		if len(os.Args) > 2 {
+			ask = os.Args[2]
+		}
+		if err := call(os.Args[1], ask); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -86,18 +107,21 @@ func main() {
 
 func plugins(protocol string) plugin.PluginSet {
 	if protocol == "grpc" {
-		return plugin.PluginSet{"noop": grpcPlugin{}}
+		return plugin.PluginSet{"worker": grpcPlugin{}}
 	}
-	return plugin.PluginSet{"noop": netPlugin{}}
+	return plugin.PluginSet{"worker": netPlugin{}}
 }
 
+// serve is the first argument of the plugin itself, before its protocol.
+const serve = "serve"
+
 // call starts the plugin, and calls it turn by turn.
-func call(protocol string) error {
+func call(protocol, ask string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	c := plugin.NewClient(&plugin.ClientConfig{HandshakeConfig: handshake, Cmd: exec.Command(self, "serve", protocol),
+	c := plugin.NewClient(&plugin.ClientConfig{HandshakeConfig: handshake, Cmd: exec.Command(self, serve, protocol),
 		VersionedPlugins: map[int]plugin.PluginSet{1: plugins(protocol)}, Logger: hclog.NewNullLogger(),
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolNetRPC, plugin.ProtocolGRPC}})
 	defer c.Kill()
@@ -105,14 +129,14 @@ func call(protocol string) error {
 	if err != nil {
 		return err
 	}
-	dispensed, err := connection.Dispense("noop")
+	dispensed, err := connection.Dispense("worker")
 	if err != nil {
 		return err
 	}
-	n := dispensed.(noop)
+	w := dispensed.(worker)
 	return turn.Serve(os.Stdin, os.Stdout, turn.Timed(func() error {
-		reply, err := n.Noop("abc")
-		if err == nil && reply != "abc" {
+		reply, err := w.Work(ask)
+		if err == nil && reply != ask {
 			err = fmt.Errorf("it answered %q", reply)
 		}
 		return err
