@@ -7,7 +7,7 @@ _privhelper() {
 		return
 	fi
 	case $prev in
-	--config | --listen | --socket | --sudoers | --folder)
+	--config | --listen | --socket | --control | --sudoers | --folder)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -23,7 +23,7 @@ _privhelper() {
 	if [[ $cur == -* ]]; then
 		local options
 		case ${COMP_WORDS[1]} in
-		run) options='--config --socket --' ;;
+		run) options='--config --socket --fence-token --' ;;
 		list) options='--socket' ;;
 		daemon) options='--config' ;;
 		serve) options='--config --listen' ;;

@@ -20,4 +20,15 @@ complete -c privhelper -n '__fish_seen_subcommand_from lock' -l wrapper
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l timeout -x
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l folder -r -F
 complete -c privhelper -n '__fish_seen_subcommand_from lock' -l prefix -x
-complete -c privhelper -n '__fish_seen_subcommand_from run explain lock' -a '(__fish_complete_subcommand)'
+complete -c privhelper -n '__fish_seen_subcommand_from run' -l fence-token -x
+
+# __privhelper_command is a command, and then what that completes to: behind -- if there is one.
+function __privhelper_command
+    set -l words (commandline -opc)
+    if set -l at (contains -i -- -- $words)
+        complete -C (string join ' ' -- (string escape -- $words[(math $at + 1)..]) (commandline -ct))
+    else if test $words[2] != lock
+        __fish_complete_subcommand --fcs-skip=2
+    end
+end
+complete -c privhelper -n '__fish_seen_subcommand_from run explain lock' -a '(__privhelper_command)'
