@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux
+.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux lifetimes
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -18,8 +18,13 @@ fuzz: ## every fuzzer for FUZZTIME
 	grep -rhoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\./||; s|func ||' | while IFS=: read -r file name; do \
 		go -C "$$(dirname $$file)" test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . || exit 1; done
 
-faults: ## as root: each system call fails, or ends client or helper, at every time that it is made
-	go test -count=1 -timeout 60m -run '^TestAttacks$$/^(faults|killed)$$' ./attack -points 1000
+faults: ## as root: each system call fails at every time that it is made
+	go test -count=1 -timeout 60m -run '^TestAttacks$$/^faults$$' ./attack -points 1000
+
+RUNS ?= 1000
+
+lifetimes: ## as root: client and helper killed, stopped and frozen at RUNS steps of their conversation: docs/lifetimes.md
+	go test -count=1 -v -timeout 60m -run '^TestLifetimes$$' ./attack -runs $(RUNS)
 
 weakened: ## as root: every guard of attack/weaken taken away, and docs/attacks.md compared with what oslo.rootwrap does
 	go test -count=1 -timeout 30m -run '^(TestWeakened|TestDocs)$$' ./attack -weakened

@@ -7,6 +7,6 @@
 //
 // docs/attacks.md is written by a run (go test ./attack -run TestDocs -write), with what oslo.rootwrap does under the same
 // attack. A guard that is weakened on purpose, by a patch in weaken/, must turn its attacks red: go test ./attack -weakened.
-// System calls that fail, or end who makes them, are strace(1)'s doing: make faults tries every one. What a client sends in
+// System calls that fail are strace(1)'s doing: make faults tries every one, and make lifetimes ends who makes them. What a client sends in
 // frames is in privsep/internal/hostile.
 package attack

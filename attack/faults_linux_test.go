@@ -10,8 +10,7 @@ import (
 	"github.com/privhelper/privhelper/privsep/client"
 )
 
-// strace are the words before a command line that let a system call fail, or end who makes it, at the call's point-th time
-// in each thread. What that process executes in its turn is let go.
+// strace are the words before a command line that let a system call fail at the call's point-th time in each thread. What that process executes in its turn is let go.
 func (w *world) strace(call, what string, point int) []string {
 	w.t.Helper()
 	return []string{testenv.NeedProgram(w.t, "strace", "strace"), "-f", "-qq", "-b", "execve", "-o", w.text("@W@/trace"),
@@ -19,13 +18,9 @@ func (w *world) strace(call, what string, point int) []string {
 }
 
 // injected reports whether the last command line came to the point.
-func (w *world) injected(what string) bool {
+func (w *world) injected() bool {
 	w.t.Helper()
-	mark := "(INJECTED)"
-	if strings.HasPrefix(what, "signal") {
-		mark = "+++ killed by SIGKILL +++"
-	}
-	return strings.Contains(w.read(w.text("@W@/trace")), mark)
+	return strings.Contains(w.read(w.text("@W@/trace")), "(INJECTED)")
 }
 
 // sweep tries a system call's points from the first to the last that there is, or to as many as -points says.
@@ -35,7 +30,7 @@ func (w *world) sweep(calls []string, what string, try func(words []string, wher
 	for _, call := range calls {
 		for point := 1; point <= *points; point++ {
 			try(w.strace(call, what, point), fmt.Sprintf("%s, time %d, %s", call, point, what))
-			if !w.injected(what) {
+			if !w.injected() {
 				break
 			}
 			reached++

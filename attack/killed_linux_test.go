@@ -38,15 +38,16 @@ func (l *lifeline) over(w *world, what string) {
 	}
 }
 
-// free wants the lock of leavesRule free, and its command to have run once at most.
-func (w *world) free(where string) {
+// free wants the lock of leavesRule free, and its command to have run once at most, and says how often that was.
+func (w *world) free(where string) (ran int) {
 	w.t.Helper()
-	if n := strings.Count(w.sang(), "\n"); n > 1 {
-		w.t.Errorf("%s: the command ran %d times", where, n)
+	if ran = strings.Count(w.sang(), "\n"); ran > 1 {
+		w.t.Errorf("%s: the command ran %d times", where, ran)
 	}
 	if out, err := exec.Command("flock", "-n", w.text("@W@/locks/one"), "true").CombinedOutput(); err != nil {
 		w.t.Errorf("%s: the lock is not free: %v %s", where, err, out)
 	}
+	return ran
 }
 
 func (w *world) leavingPolicy() {
@@ -71,42 +72,24 @@ func caller(args []string) error {
 	return cmd.Run()
 }
 
-// killedCalls are those at which client and helper are killed.
-var killedCalls = []string{"sendmsg", "recvmsg", "read", "write", "openat", "clone", "close", "epoll_pwait", "fcntl"}
+// endsAt is an attack in which one side is killed at the first time of each of these calls: make lifetimes does it at all times of
+// all calls.
+func endsAt(side, how string) attack {
+	calls := []string{"sendmsg", "recvmsg", "read", "write", "openat", "clone", "close", "epoll_pwait", "fcntl"}
+	return attack{side, how + " at the first " + strings.Join(calls, ", "), 6, nil, func(w *world) {
+		reached := 0
+		for _, call := range calls {
+			if r, _ := newWorld(w.t).meets(fate{side, "killed", step{call, 1}}); r {
+				reached++
+			}
+		}
+		if reached == 0 {
+			w.t.Error("no call was reached")
+		}
+	}}
+}
 
 var killedAttacks = []attack{
-	{"client", "the client is killed at each time of " + strings.Join(killedCalls, ", "), 6, nil, func(w *world) {
-		w.leavingPolicy()
-		w.sweep(killedCalls, "signal=KILL", func(words []string, where string) {
-			processes, commands := w.lifeline(), w.lifeline()
-			cmd := exec.Command(words[0], append(words[1:], bin("caller"), bin("privhelper"), "daemon", "--config", w.config)...)
-			cmd.Stdout, cmd.ExtraFiles = commands.held, []*os.File{processes.held} // 3 is nobody's, and the helper's too
-			_ = cmd.Run()
-			processes.over(w, where+": client or helper")
-			commands.over(w, where+": a command")
-			w.free(where)
-		})
-	}},
-	{"helper", "the helper is killed there, and the next one started", 6, nil, func(w *world) {
-		w.leavingPolicy()
-		w.sweep(killedCalls, "signal=KILL", func(words []string, where string) {
-			commands := w.lifeline()
-			ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-			defer cancel()
-			if c, err := w.starts(ctx, words); err == nil {
-				cmd := c.CommandContext(ctx, "tool")
-				cmd.Stdout = commands.held
-				_ = cmd.Run()
-				c.Close()
-			}
-			if ctx.Err() != nil {
-				w.t.Fatalf("%s: the client hangs", where)
-			}
-			next, err := w.start(w.t.Context(), "") // it ends what the dead one had left
-			w.must(err)
-			next.Close()
-			commands.over(w, where+": a command")
-			w.free(where)
-		})
-	}},
+	endsAt("client", "the client is killed"),
+	endsAt("helper", "the helper is killed, and the next one started,"),
 }

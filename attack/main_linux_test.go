@@ -16,6 +16,7 @@ var (
 	attacked = flag.String("binary", "", "attack this binary, and no fresh build of it")
 	points   = flag.Int("points", 1, "at how many times of each system call it fails or ends its process; make faults tries all")
 	soaked   = flag.Duration("soak", 0, "for how long TestSoak works: make soak")
+	runs     = flag.Int("runs", 12, "how many conversations TestLifetimes has, each with a fate of its own; make lifetimes has 1,000")
 	samples  = flag.String("samples", "", "where TestSoak writes what it counted, as CSV")
 )
 
