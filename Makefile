@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux lifetimes
+.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux lifetimes test-clock
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -66,7 +66,11 @@ test-policy: ## as root: the SELinux module compiled, linked with Debian's polic
 
 test-selinux: ## as root: a machine that boots with the module in force and systemd, in qemu; a few minutes
 	packaging/debian-root $(DEBIAN_ROOT)
-	PRIVHELPER_DEBIAN_ROOT=$(DEBIAN_ROOT) PRIVHELPER_TEST_ROOT=must go test -count=1 -v -timeout 30m -tags boot ./selinux
+	PRIVHELPER_DEBIAN_ROOT=$(DEBIAN_ROOT) PRIVHELPER_TEST_ROOT=must go test -count=1 -v -timeout 30m -tags boot -run '^TestBoot$$/^selinux$$' ./selinux
+
+test-clock: ## as root: the same machine without SELinux: its clock jumps and it sleeps, while everything that has a limit is waited for
+	packaging/debian-root $(DEBIAN_ROOT)
+	PRIVHELPER_DEBIAN_ROOT=$(DEBIAN_ROOT) PRIVHELPER_TEST_ROOT=must go test -count=1 -v -timeout 30m -tags boot -run '^TestBoot$$/^clock$$' ./selinux
 
 bench: ## as root: every row of docs/benchmarks.md against what the machine can do at best; writes the page and its plots
 	go -C bench run . -out ../docs

@@ -88,14 +88,18 @@ func (w *world) meets(f fate) (reached bool, after time.Duration) {
 		processes.over(w, f.String()+": client or helper")
 		_, _ = io.WriteString(log, "end\n")
 	}()
+	// Of a helper that is killed the kernel frees the locks, while its commands may still be ending: docs/threat-model.md.
+	abandons := f.killed() && f.side == "helper"
 	var contender <-chan bool
 	for row := range written {
 		switch {
 		case strings.Contains(row, "killed by SIGKILL"):
 			reached = true
-		case strings.Contains(row, "stopped by SIGSTOP") && contender == nil: // each thread has such a row
+		case strings.Contains(row, "stopped by SIGSTOP") && !reached: // each thread has such a row
 			pid := w.stopped(row)
-			reached, contender = true, w.contends(alive)
+			if reached = true; !abandons {
+				contender = w.contends(alive)
+			}
 			w.goesOn(f, group, pid)
 		}
 	}
@@ -106,7 +110,7 @@ func (w *world) meets(f fate) (reached bool, after time.Duration) {
 	if (!f.killed() || !reached) && ended.err != nil {
 		w.t.Errorf("%v: the conversation ended with %v", f, ended.err)
 	}
-	if f.killed() && f.side == "helper" { // what a dead one had left is ended by the next
+	if abandons { // the next helper ends them
 		next, err := w.start(w.t.Context(), enter)
 		w.must(err)
 		next.Close()

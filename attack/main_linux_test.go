@@ -17,6 +17,7 @@ var (
 	points   = flag.Int("points", 1, "at how many times of each system call it fails or ends its process; make faults tries all")
 	soaked   = flag.Duration("soak", 0, "for how long TestSoak works: make soak")
 	runs     = flag.Int("runs", 12, "how many conversations TestLifetimes has, each with a fate of its own; make lifetimes has 1,000")
+	clock    = flag.Bool("clock", false, "let TestClock set the clock of this machine, and suspend it: make test-clock")
 	samples  = flag.String("samples", "", "where TestSoak writes what it counted, as CSV")
 )
 
@@ -25,7 +26,7 @@ var (
 var base string
 
 // programs are what this test binary is where it is called by their names.
-var programs = testenv.Programs{"intruder": intruder, "caller": caller, "reuse": reuse, "asker": asker}
+var programs = testenv.Programs{"intruder": intruder, "caller": caller, "reuse": reuse, "asker": asker, "partial": runPartial}
 
 func TestMain(m *testing.M) {
 	programs.Become()
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(testenv.InTrustedFolder("privhelper-attack", func(dir string) (int, error) {
 		base = dir
-		if err := errors.Join(install(), testenv.InstallSelf(bin(""), "intruder", "caller", "reuse", "asker"), os.WriteFile(bin("report"), []byte(report), 0o755), os.WriteFile(bin("logged"), []byte(logged), 0o755)); err != nil {
+		if err := errors.Join(install(), testenv.InstallSelf(bin(""), "intruder", "caller", "reuse", "asker", "partial"), os.WriteFile(bin("report"), []byte(report), 0o755), os.WriteFile(bin("logged"), []byte(logged), 0o755)); err != nil {
 			return 1, err
 		}
 		return m.Run(), nil

@@ -1,7 +1,8 @@
 //go:build boot
 
 // Package selinux_test boots a machine with the module in force and with systemd, `make test-selinux`: Debian's kernel and policy,
-// the packages of the last commit, no hardware but qemu's (tcg). What happens in it is testdata/guest/probe.
+// the packages of the last commit, no hardware but qemu's (tcg). What happens in it is testdata/guest/probe; without SELinux, where
+// its clock jumps and it sleeps, testdata/guest/clock.
 package selinux_test
 
 import (
@@ -21,8 +22,11 @@ import (
 // bootTime is when a machine that has not turned itself off hangs; it takes a minute or two.
 const bootTime = 10 * time.Minute
 
-// saw are the lines that the probe must write, by name. What is denied is denied by the kernel: the rules of the policy allow it.
-var saw = []struct{ name, want string }{
+// A line is what a machine must say under a name, as a regular expression.
+type line struct{ name, want string }
+
+// saw are the lines that the probe must write. What is denied is denied by the kernel: the rules of the policy allow it.
+var saw = []line{
 	{"enforcing", `Enforcing`},
 	{"self", `unconfined_u:.*`},
 
@@ -64,6 +68,13 @@ var denied = []string{
 	"privhelper_t shadow_t file { getattr }",
 }
 
+// clockSaw are the lines of testdata/guest/clock.
+var clockSaw = []line{
+	{"clock", `0`},
+	{"watchdog", `active 0 restarts same process`},
+	{"end", `\.`},
+}
+
 func TestBoot(t *testing.T) {
 	testenv.NeedRoot(t)
 	qemu := testenv.NeedProgram(t, "qemu-system-x86_64", "qemu-system-x86")
@@ -74,23 +85,42 @@ func TestBoot(t *testing.T) {
 	dir := t.TempDir()
 	packages := filepath.Join(dir, "packages")
 	testenv.Output(t, exec.Command("../packaging/build", packages))
+	tests := exec.Command("go", "test", "-c", "-o", filepath.Join(dir, "attack.test"), "../attack")
+	tests.Env = append(os.Environ(), "CGO_ENABLED=0")
+	testenv.Output(t, tests)
 	testenv.Output(t, exec.Command("./image", debian, packages, dir))
 
+	t.Run("selinux", func(t *testing.T) {
+		lines := boot(t, qemu, dir, "security=selinux selinux=1 enforcing=1")
+		expect(t, lines, saw)
+		for _, line := range denied {
+			if !strings.Contains(lines["expected denials"], line+";") {
+				t.Errorf("no record of the kernel says %s: %s", line, lines["expected denials"])
+			}
+		}
+	})
+	t.Run("clock", func(t *testing.T) { expect(t, boot(t, qemu, dir, "selinux=0"), clockSaw) })
+}
+
+// boot boots a machine from the image in a folder, which it does not change, until that turns itself off, and returns what it saw.
+func boot(t *testing.T, qemu, image, options string) map[string]string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
-	serial, console := filepath.Join(dir, "serial"), filepath.Join(dir, "console")
+	out := t.TempDir()
+	serial, console := filepath.Join(out, "serial"), filepath.Join(out, "console")
 	machine := exec.CommandContext(ctx, qemu, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none", "-no-reboot",
-		"-kernel", filepath.Join(dir, "kernel"), "-initrd", filepath.Join(dir, "initrd"), "-drive", "file="+filepath.Join(dir, "disk")+",if=virtio,format=raw",
-		"-append", "root=/dev/vda rw console=ttyS0 security=selinux selinux=1 enforcing=1 systemd.show_status=no",
+		"-kernel", filepath.Join(image, "kernel"), "-initrd", filepath.Join(image, "initrd"),
+		"-drive", "file="+filepath.Join(image, "disk")+",if=virtio,format=raw,snapshot=on",
+		"-append", "root=/dev/vda rw console=ttyS0 systemd.show_status=no "+options,
 		"-serial", "file:"+console, "-serial", "file:"+serial)
-	out, err := machine.CombinedOutput()
+	said, err := machine.CombinedOutput()
 	text, rerr := os.ReadFile(serial)
 	if err != nil || rerr != nil {
 		log, _ := os.ReadFile(console)
-		t.Fatalf("%v, %v: %s\n%s\n%s", err, rerr, out, text, log[max(0, len(log)-4000):])
+		t.Fatalf("%v, %v: %s\n%s\n%s", err, rerr, said, text, log[max(0, len(log)-4000):])
 	}
 	t.Logf("%s", text)
-
 	lines := map[string]string{}
 	for line := range bytes.Lines(text) {
 		if rest, found := strings.CutPrefix(string(line), "SAW "); found {
@@ -98,14 +128,14 @@ func TestBoot(t *testing.T) {
 			lines[name] = strings.TrimSpace(value)
 		}
 	}
-	for _, s := range saw {
-		if got, found := lines[s.name]; !found || !regexp.MustCompile(`^(`+s.want+`)$`).MatchString(got) {
-			t.Errorf("%s: %q, want %s", s.name, got, s.want)
-		}
-	}
-	for _, line := range denied {
-		if !strings.Contains(lines["expected denials"], line+";") {
-			t.Errorf("no record of the kernel says %s: %s", line, lines["expected denials"])
+	return lines
+}
+
+func expect(t *testing.T, lines map[string]string, want []line) {
+	t.Helper()
+	for _, l := range want {
+		if got, found := lines[l.name]; !found || !regexp.MustCompile(`^(`+l.want+`)$`).MatchString(got) {
+			t.Errorf("%s: %q, want %s", l.name, got, l.want)
 		}
 	}
 }
