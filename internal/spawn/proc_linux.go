@@ -33,16 +33,28 @@ func readStat(pid int) (procStat, error) {
 	return parseStat(pid, b)
 }
 
-// readProc reads a small file of /proc in three system calls; os.ReadFile takes five, and a walk reads thousands.
+// readProc reads a line of /proc in three system calls; os.ReadFile takes five, and a walk reads thousands. A read that a signal
+// interrupts, or that gives a part, is no line: taken for one, its process would be waited for for ever.
 func readProc(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 1024)
-	n, err := unix.Read(fd, b)
-	return b[:max(n, 0)], err
+	b := make([]byte, 0, 1024)
+	for len(b) < cap(b) {
+		n, err := unix.Read(fd, b[len(b):cap(b)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil || n == 0:
+			return b, err
+		}
+		if b = b[:len(b)+n]; b[len(b)-1] == '\n' {
+			return b, nil
+		}
+	}
+	return b, nil
 }
 
 // parseStat decodes the line. The second field is the program's name in parentheses, chosen by the program: it may hold
