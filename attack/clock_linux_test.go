@@ -35,7 +35,7 @@ func setClock(by time.Duration) func(w *world) {
 	return func(w *world) {
 		var now unix.Timespec
 		w.must(unix.ClockGettime(unix.CLOCK_REALTIME, &now))
-		now.Sec += int64(by / time.Second)
+		now = unix.NsecToTimespec(now.Nano() + int64(by))
 		w.must(unix.ClockSettime(unix.CLOCK_REALTIME, &now))
 	}
 }
