@@ -39,6 +39,7 @@ var areas = []area{
 	{"caller", callerAttacks},
 	{"configuration", configurationAttacks},
 	{"files", fileAttacks},
+	{"privileges", privilegeAttacks},
 	{"locks", lockAttacks},
 	{"intruder", intruderAttacks},
 	{"service", serviceAttacks},

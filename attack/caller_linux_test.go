@@ -36,7 +36,7 @@ func limit(name, how, option string, told ...string) attack {
 
 // signals is an attack by dispositions or a mask; grep(1) tells them, since bash has some of its own.
 func signals(name, how, caller string) attack {
-	return attack{name, how, 4, &ask{rules: "grep: CommandFilter, grep, root\n", oslo: true,
+	return attack{name, how, 4, &ask{rules: "grep: CommandFilter, grep, root\n", oslo: true, sudo: "/usr/bin/grep Sig /proc/self/status", doas: "/usr/bin/grep args Sig /proc/self/status",
 		harmless: []string{"grep", "Sig", "/proc/self/status"}, caller: caller, bad: func(r result) bool {
 			return !hasLine(r.out, "SigIgn:\t0000000000000000") || !hasLine(r.out, "SigBlk:\t0000000000000000")
 		}}, nil}
@@ -54,7 +54,7 @@ var callerAttacks = []attack{
 	tells("umask-777", "umask 777, for files that a service cannot read", "umask 777", hasNot("Umask:\t0022")),
 	signals("signals-ignored", "every signal ignored", `trap "" HUP INT QUIT TERM USR1 USR2 PIPE ALRM CHLD TSTP`),
 	signals("signals-blocked", "every signal blocked", `exec env --block-signal "$@"`),
-	{"alarm", "a timer of the caller's that ends the command after a while", 4, &ask{rules: "sleep: CommandFilter, sleep, root\n", oslo: true,
+	{"alarm", "a timer of the caller's that ends the command after a while", 4, &ask{rules: "sleep: CommandFilter, sleep, root\n", oslo: true, sudo: "/usr/bin/sleep *", doas: "/usr/bin/sleep",
 		harmless: []string{"sleep", "1.1"}, caller: `exec perl -e 'alarm 1; exec @ARGV' "$@"`, bad: func(r result) bool { return r.code != 0 }}, nil},
 	limit("limit-files", "4 descriptors", "-n 4", `Max open files +4 `),
 	limit("limit-file-size", "files of 0 bytes: what root writes is cut (RLIMIT_FSIZE)", "-f 0", `Max file size +0 `),

@@ -5,8 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"github.com/privhelper/privhelper/internal/testenv"
 )
 
 const (
@@ -17,35 +15,8 @@ const (
 	rowsBegin, rowsEnd = "<!-- attacks of each promise, by go test ./attack -run TestDocs -write -->\n", "<!-- end -->\n"
 )
 
-// takeOslo has oslo-rootwrap do what `privhelper run` does, under the same policy.
-func takeOslo(w *world, caller string, argv []string) result {
-	w.t.Helper()
-	words := append(from(w.text("PATH=@W@/bin:$PATH\n")+caller), "oslo-rootwrap", w.config) // in which its chains look
-	r := takeCommand(w, append(words, argv...))
-	if strings.Contains(r.errors, "Traceback (most recent call last)") {
-		r.ran = false // it is Python's exit code
-	}
-	return r
-}
-
-// oslo makes an ask of oslo.rootwrap, and says whether that holds.
-func (a *ask) ofOslo(w *world) string {
-	w.t.Helper()
-	w.policy("", a.rules)
-	if a.files != nil {
-		a.files(w)
-	}
-	if r := takeOslo(w, "", w.texts(a.harmless)); !r.ran || r.code != 0 {
-		w.t.Fatalf("the harmless command: %v", r)
-	}
-	if a.through(takeOslo(w, w.text(a.caller), w.texts(a.request()))) {
-		return "does not"
-	}
-	return "holds"
-}
-
-// TestDocs writes docs/attacks.md by a run, or compares it: what oslo.rootwrap does is asked for -write and -weakened, and
-// otherwise believed of the page. The same of the threat model's rows.
+// TestDocs writes docs/attacks.md by a run, or compares it: what the peers do is asked for -write and -weakened, and otherwise
+// believed of the page. The same of the threat model's rows.
 func TestDocs(t *testing.T) {
 	for file, made := range map[string]func(t *testing.T, was string) string{docs: page, model: promises} {
 		text, err := os.ReadFile(file)
@@ -106,9 +77,9 @@ func promises(t *testing.T, was string) string {
 
 // page writes what was is to be.
 func page(t *testing.T, was string) string {
-	if *write || *weakened {
-		testenv.NeedRoot(t)
-		testenv.NeedProgram(t, "oslo-rootwrap", "python3-oslo.rootwrap")
+	ask := *write || *weakened
+	if ask {
+		needPeers(t)
 	}
 	guards, red, all := map[string][]string{}, 0, 0
 	for _, p := range readPatches(t) {
@@ -118,35 +89,68 @@ func page(t *testing.T, was string) string {
 	}
 	var rows strings.Builder
 	for _, area := range areas {
-		fmt.Fprintf(&rows, "\n## %s\n\n| attack | what is done | promise | without the guard | oslo.rootwrap |\n|---|---|---|---|---|\n", area.name)
+		fmt.Fprintf(&rows, "\n## %s\n\n| attack | what is done | promise | without the guard |", area.name)
+		for _, p := range peers {
+			rows.WriteString(" " + p.name + " |")
+		}
+		rows.WriteString("\n|---|---|---|---|" + strings.Repeat("---|", len(peers)) + "\n")
 		for _, a := range area.attacks {
-			how, name := strings.ReplaceAll(a.how, "|", "\\|"), area.name+"/"+a.name
-			oslo := "—"
-			switch row := fmt.Sprintf("| %s | %s |", a.name, how); {
-			case a.ask == nil || !a.ask.oslo:
-			case *write || *weakened:
-				t.Run(name, func(t *testing.T) { oslo = a.ask.ofOslo(newWorld(t)) })
-			default:
-				oslo = lastColumn(was, row)
-			}
-			guard := "—"
+			name, guard := area.name+"/"+a.name, "—"
 			if all++; len(guards[name]) > 0 {
 				guard = strings.Join(guards[name], ", ")
 				red++
 			}
-			fmt.Fprintf(&rows, "| %s | %s | %d | %s | %s |\n", a.name, how, a.promise, guard, oslo)
+			row := fmt.Sprintf("| %s | %s |", a.name, strings.ReplaceAll(a.how, "|", "\\|"))
+			told := lastColumns(was, row)
+			for i, p := range peers {
+				if ask {
+					t.Run(name+"/"+p.name, func(t *testing.T) {
+						told[i] = a.of(t, name, p)
+						t.Log(told[i])
+					})
+				}
+			}
+			fmt.Fprintf(&rows, "%s %d | %s | %s |\n", row, a.promise, guard, strings.Join(told, " | "))
 		}
 	}
-	return fmt.Sprintf("# Attacks\n\nWritten by `go test ./attack -run TestDocs -write`. privhelper holds against each of these %d, or `attack.TestAttacks` fails.\n"+
-		"Of them %d come through a binary without one guard, which `attack.TestWeakened` shows in CI: the guards are the patches in\n"+
-		"attack/weaken. The last column is oslo.rootwrap's under the same policy, started by root as `privhelper run` is; — where it\n"+
-		"cannot be asked the same. What a client sends in frames is in `privsep/internal/hostile`.\n%s", all, red, rows.String())
+	return fmt.Sprintf(head, all, red) + rows.String()
 }
 
-// lastColumn is what a page says of oslo.rootwrap in the row that begins so.
-func lastColumn(page, row string) string {
+const head = `# Attacks
+
+Written by ` + "`go test ./attack -run TestDocs -write`" + `. privhelper holds against each of these %d, or ` + "`attack.TestAttacks`" + ` fails.
+Of them %d come through a binary without one guard, which ` + "`attack.TestWeakened`" + ` shows in CI: the guards are the patches in
+attack/weaken. What a client sends in frames is in ` + "`privsep/internal/hostile`" + `.
+
+The last columns are what others do under the same attack, as Debian 12 ships them: oslo.rootwrap 6.3.1 and its daemon under the
+same policy, started by root; sudo 1.9.13p3 and doas 6.8.2 called by an ordinary user, with Debian's defaults and the line that an
+administrator would write for the same permission (patterns of sudoers by its wildcards; doas.conf has none, and is asked only
+where the arguments are fixed or free). They promise less: what "does not" hold is often by design, and then says what one has
+to know. — stands where the attack means nothing to a peer:
+
+- it has no such thing: rules of ours, locks, a service, lifetimes of what was started, an audit log of its own, digests but sudo's;
+- it would hang, and does not hold: oslo.rootwrap and doas wait for a FIFO in the place of their configuration;
+- or the attack needs points that only privhelper's own code has (faults, killed, frozen, reused).
+`
+
+// of makes an attack on a peer, in a world of its own, and says whether that holds.
+func (a *attack) of(t *testing.T, name string, p peer) string {
+	switch other := onOthers[name]; {
+	case other != nil:
+		return other(newWorld(t), p)
+	case a.ask != nil:
+		return a.ask.of(newWorld(t), p)
+	}
+	return "—"
+}
+
+// lastColumns is what a page says of the peers in the row that begins so.
+func lastColumns(page, row string) []string {
 	_, rest, _ := strings.Cut(page, "\n"+row)
 	line, _, _ := strings.Cut(rest, "\n")
-	columns := strings.Split(line, " | ")
-	return strings.TrimSuffix(columns[len(columns)-1], " |")
+	columns := strings.Split(strings.TrimSuffix(line, " |"), " | ")
+	for len(columns) < len(peers) {
+		columns = append(columns, "—")
+	}
+	return columns[len(columns)-len(peers):]
 }

@@ -5,7 +5,7 @@ import "strings"
 // tells is an attack on a command that tells what it was given: the caller hands something on, and the command must not
 // have it.
 func tells(name, how, caller string, bad func(result) bool) attack {
-	return attack{name, how, 4, &ask{rules: "report: CommandFilter, report, root\n", oslo: true,
+	return attack{name, how, 4, &ask{rules: "report: CommandFilter, report, root\n", oslo: true, sudo: "@B@/report", doas: "@B@/report",
 		harmless: []string{"report"}, caller: caller, bad: bad}, nil}
 }
 
@@ -17,8 +17,7 @@ func variables(name, how string, assignments ...string) attack {
 	}
 	return tells(name, how, "exec env "+strings.Join(quoted, " ")+` "$@"`, func(r result) bool {
 		for _, a := range assignments {
-			name, _, _ := strings.Cut(a, "=")
-			if name != "PATH" && strings.Contains(r.out, "env "+name+"=") {
+			if strings.Contains(r.out, "env "+a) {
 				return true
 			}
 		}
@@ -37,7 +36,7 @@ var environmentAttacks = []attack{
 	variables("go", "GODEBUG, GOTRACEBACK, GOCOVERDIR, GOGC, GOMEMLIMIT, GOMAXPROCS, of the helper's own runtime", "GODEBUG=gctrace=1,inittrace=1,schedtrace=1", "GOTRACEBACK=crash", "GOCOVERDIR=/evil",
 		"GOGC=1", "GOMEMLIMIT=1", "GOMAXPROCS=1"),
 	variables("search-path", "PATH with the caller's folder in front", "PATH=/evil:/usr/bin:/bin"),
-	variables("identity", "SUDO_COMMAND, USER, LOGNAME, HOME, MAIL, XDG_*", "USER=root", "LOGNAME=root", "HOME=/evil", "MAIL=/evil", "XDG_CONFIG_HOME=/evil", "XDG_RUNTIME_DIR=/evil"),
+	variables("identity", "SUDO_COMMAND, USER, LOGNAME, HOME, MAIL, XDG_*", "USER=evil", "LOGNAME=evil", "HOME=/evil", "MAIL=/evil", "XDG_CONFIG_HOME=/evil", "XDG_RUNTIME_DIR=/evil"),
 	variables("editors", "EDITOR with -- (CVE-2023-22809), PAGER, LESSOPEN, GIT_SSH_COMMAND", "EDITOR=vi -- /evil", "VISUAL=/evil", "PAGER=/evil", "LESSOPEN=|/evil", "GIT_SSH_COMMAND=/evil"),
 	tells("many", "10,000 variables", `exec perl -e 'for (1..10000) { $ENV{"evil$_"} = "x" x 20 } exec @ARGV' "$@"`, has("env evil")),
 	tells("malformed", "variables without a name, without =, and twice", `exec env '=evil=1' perl -e '$ENV{"evil\n2"} = 1; exec @ARGV' "$@"`, has("evil")),

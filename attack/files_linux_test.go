@@ -18,26 +18,8 @@ const swaps = 100_000
 
 // program is an attack by who may write what is executed.
 func program(name, how string, change func(w *world)) attack {
-	return attack{name, how, 5, nil, func(w *world) {
-		w.policy("", "tool: CommandFilter, @W@/bin/tool, root\n")
-		w.program("@W@/bin/tool")
-		for _, road := range roads {
-			if r := road.take(w, "", []string{w.text("@W@/bin/tool")}); !r.ran {
-				w.t.Fatalf("%s: the harmless twin: %v", road.name, r)
-			}
-		}
-		change(w)
-		for _, road := range roads {
-			before := w.decisions()
-			r := road.take(w, "", []string{w.text("@W@/bin/tool")})
-			if r.ran || r.canary != "" || r.errors == "" {
-				w.t.Errorf("%s: came through: %v", road.name, r)
-			}
-			if n := w.decisions() - before; n != 1 && r.code != 97 { // by which a launcher hands nothing in, and nothing is decided
-				w.t.Errorf("%s: %d lines in the log", road.name, n)
-			}
-		}
-	}}
+	return attack{name, how, 5, &ask{rules: "tool: CommandFilter, @W@/bin/tool, root\n", oslo: true, sudo: "@W@/bin/tool", doas: "@W@/bin/tool",
+		files: tools("@W@/bin/tool"), harmless: []string{"@W@/bin/tool"}, change: change}, nil}
 }
 
 // swapped is an attack by rename(2): policy allows a file in a folder that the attacker may write, and while the client

@@ -34,31 +34,36 @@ func pathFiles(w *world) {
 // path is an attack on a PathFilter and on ArgvFilter's <path:> at once.
 func path(name, how, hostile string) attack {
 	return attack{name, how, 5, &ask{
-		rules: "show: PathFilter, show, root, @W@/images\nargv: ArgvFilter, show, root, of=<path:@W@/images>\n", oslo: true, files: pathFiles, harmless: []string{"show", "@W@/images/one"}, hostile: []string{"show", hostile}}, nil}
+		rules: "show: PathFilter, show, root, @W@/images\nargv: ArgvFilter, show, root, of=<path:@W@/images>\n", oslo: true, sudo: "@W@/bin/show @W@/images/*", files: pathFiles, harmless: []string{"show", "@W@/images/one"}, hostile: []string{"show", hostile}}, nil}
 }
 
 func ip(name, how string, hostile ...string) attack {
-	return attack{name, how, 1, &ask{rules: "ip: IpFilter, ip, root\nexec: IpNetnsExecFilter, ip, root\ntool: CommandFilter, tool, root\n", oslo: true,
+	return attack{name, how, 1, &ask{rules: "ip: IpFilter, ip, root\nexec: IpNetnsExecFilter, ip, root\ntool: CommandFilter, tool, root\n", oslo: true, sudo: "@W@/bin/ip, !@W@/bin/ip netns exec *",
 		files: tools("@W@/bin/ip", "@W@/bin/tool", "@E@/tool"), harmless: []string{"ip", "-n", "qdhcp-1", "link", "show"}, hostile: append([]string{"ip"}, hostile...)}, nil}
 }
 
 func pattern(name, how, text, harmless, hostile string) attack {
-	return attack{name, how, 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, " + text + "\n", oslo: true,
+	return attack{name, how, 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, " + text + "\n", oslo: true, sudo: "@W@/bin/tool foo, @W@/bin/tool bar", doas: "@W@/bin/tool args foo\n@W@/bin/tool args bar",
 		files: tools("@W@/bin/tool"), harmless: []string{"tool", harmless}, hostile: []string{"tool", hostile}}, nil}
 }
+
+// niceTool is what sudoers have of chain.
+const niceTool = "/usr/bin/nice -n * tool"
 
 const chain = "nice: ChainingRegExpFilter, nice, root, nice, -n, -?\\d+\ntool: CommandFilter, tool, root\n"
 
 var filterAttacks = []attack{
-	{"default-is-no", "a program that no rule names", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
+	{"default-is-no", "a program that no rule names", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudo: "@W@/bin/tool", doas: "@W@/bin/tool",
 		files: tools("@W@/bin/tool", "@W@/bin/other"), harmless: []string{"tool"}, hostile: []string{"other"}}, nil},
-	{"builtin-privsep-helper", "privsep-helper, for which there is no rule", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
+	{"builtin-privsep-helper", "privsep-helper, for which there is no rule", 1, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudo: "@W@/bin/tool", doas: "@W@/bin/tool",
 		files: tools("@W@/bin/tool", "@W@/bin/privsep-helper"), harmless: []string{"tool"}, hostile: []string{"privsep-helper", "--config-file", "@E@/x"}}, nil},
-	{"chain-basename", "nice -n 5 /EVIL/tool, where the inner rule is for tool", 5, &ask{rules: chain, oslo: true,
+	{"chain-basename", "nice -n 5 /EVIL/tool, where the inner rule is for tool", 5, &ask{rules: chain, oslo: true, sudo: niceTool,
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5", "@E@/tool"}}, nil},
-	{"chain-inner-user", "a chain of root's before a rule of nobody's", 1, &ask{rules: chain + "as-nobody: CommandFilter, other, nobody\n", oslo: true,
+	{"chain-inner-user", "a chain of root's before a rule of nobody's", 1, &ask{rules: chain + "as-nobody: CommandFilter, other, nobody\n", oslo: true, sudo: niceTool,
 		files: tools("@W@/bin/tool", "@W@/bin/other"), harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5", "other"}}, nil},
-	{"chain-of-nothing", "a chain with no command behind it", 1, &ask{rules: chain, files: tools("@W@/bin/tool"),
+	{"chain-more-words", "nice -n 5 /EVIL/tool tool, as * in a pattern lets through", 5, &ask{rules: chain, oslo: true, sudo: niceTool,
+		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5", "@E@/tool", "tool"}}, nil},
+	{"chain-of-nothing", "a chain with no command behind it", 1, &ask{rules: chain, sudo: niceTool, files: tools("@W@/bin/tool"),
 		harmless: []string{"nice", "-n", "5", "tool"}, hostile: []string{"nice", "-n", "5"}}, nil},
 	ip("ip-netns-exec-behind-n", "ip -n X netns exec", "-n", "X", "netns", "exec", "ns", "sh"),
 	ip("ip-netns-exec-all", "ip -all netns exec", "-all", "netns", "exec", "sh"),
@@ -82,25 +87,25 @@ var filterAttacks = []attack{
 	pattern("regexp-newline", "a final newline", "foo", "foo", "foo\n"),
 	pattern("regexp-lines", "a second line, with (?m)", "(?m)foo", "foo", "foo\n--output=/etc/passwd"),
 	pattern("regexp-prefix", "text in front", "foo", "foo", "-x foo"),
-	{"regexp-more-arguments", "one argument more than there are patterns", 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, a\n", oslo: true,
+	{"regexp-more-arguments", "one argument more than there are patterns", 1, &ask{rules: "tool: RegExpFilter, tool, root, tool, a\n", oslo: true, sudo: "@W@/bin/tool a", doas: "@W@/bin/tool args a",
 		files: tools("@W@/bin/tool"), harmless: []string{"tool", "a"}, hostile: []string{"tool", "a", "b"}}, nil},
-	{"argv-option", "an option for <name>", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <name>\n", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show", "--output=x"}}, nil},
-	{"argv-two-in-one", "two arguments in one, with a blank", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <ifname>\n", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show a"}}, nil},
-	{"argv-integer", "2^64 and a sign for <int:0-10>", 1, &ask{rules: "tool: ArgvFilter, tool, root, <int:0-10>\n", files: tools("@W@/bin/tool"),
+	{"argv-option", "an option for <name>", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <name>\n", sudo: "@W@/bin/tool show *", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show", "--output=x"}}, nil},
+	{"argv-two-in-one", "two arguments in one, with a blank", 1, &ask{rules: "tool: ArgvFilter, tool, root, show, <ifname>\n", sudo: "@W@/bin/tool show *", files: tools("@W@/bin/tool"), harmless: []string{"tool", "show", "a"}, hostile: []string{"tool", "show a"}}, nil},
+	{"argv-integer", "2^64 and a sign for <int:0-10>", 1, &ask{rules: "tool: ArgvFilter, tool, root, <int:0-10>\n", sudo: "@W@/bin/tool [0-9], @W@/bin/tool 10", files: tools("@W@/bin/tool"),
 		harmless: []string{"tool", "10"}, hostile: []string{"tool", "18446744073709551617"}}, nil},
-	{"program-of-that-name", "a program of the same name in another folder", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
+	{"program-of-that-name", "a program of the same name in another folder", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudo: "@W@/bin/tool", doas: "@W@/bin/tool",
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"tool"}, hostile: []string{"@E@/tool"}}, nil},
-	{"program-relative", "./tool, in a folder of the caller's", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true,
+	{"program-relative", "./tool, in a folder of the caller's", 5, &ask{rules: "tool: CommandFilter, tool, root\n", oslo: true, sudo: "@W@/bin/tool", doas: "@W@/bin/tool",
 		files: tools("@W@/bin/tool", "@E@/tool"), harmless: []string{"tool"}, caller: "cd @E@", hostile: []string{"./tool"}}, nil},
-	{"environment-value", "env A=other, where the rule says A=one", 1, &ask{rules: "tool: EnvFilter, env, root, A=one, B=, tool\n", oslo: true,
+	{"environment-value", "env A=other, where the rule says A=one", 1, &ask{rules: "tool: EnvFilter, env, root, A=one, B=, tool\n", oslo: true, sudo: `/usr/bin/env A\=one B\=* tool`,
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "A=one", "B=x", "tool"}, hostile: []string{"env", "A=two", "B=x", "tool"}}, nil},
-	{"environment-loader", "env with LD_PRELOAD in it", 4, &ask{rules: "tool: EnvFilter, env, root, B=, tool\n", oslo: true,
+	{"environment-loader", "env with LD_PRELOAD in it", 4, &ask{rules: "tool: EnvFilter, env, root, B=, tool\n", oslo: true, sudo: `/usr/bin/env B\=* tool`,
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "B=x", "tool"}, hostile: []string{"env", "LD_PRELOAD=@E@/x.so", "B=x", "tool"}}, nil},
-	{"environment-function", "a function for bash in an allowed variable", 4, &ask{rules: "tool: EnvFilter, env, root, B=, tool\n", oslo: true,
+	{"environment-function", "a function for bash in an allowed variable", 4, &ask{rules: "tool: EnvFilter, env, root, B=, tool\n", oslo: true, sudo: `/usr/bin/env B\=* tool`,
 		files: tools("@W@/bin/tool"), harmless: []string{"env", "B=x", "tool"}, hostile: []string{"env", "B=() { :; }; touch @C@", "tool"}}, nil},
-	{"user-and-groups", "a rule of nobody's, started by root with groups", 2, &ask{rules: "report: CommandFilter, report, nobody\n", oslo: true,
-		harmless: []string{"report"}, caller: `exec setpriv --groups 0,4,6 "$@"`, bad: func(r result) bool {
-			return !hasLine(r.out, "Uid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Gid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Groups:\t65534 ")
+	{"user-and-groups", "a rule of nobody's, started by root with groups", 2, &ask{rules: "report: CommandFilter, report, nobody\ntrue: CommandFilter, true, nobody\n", oslo: true, sudo: "@B@/report, /usr/bin/true", doas: "@B@/report\n/usr/bin/true", as: "nobody",
+		harmless: []string{"true"}, caller: `exec setpriv --groups 0,4,6 "$@"`, hostile: []string{"report"}, bad: func(r result) bool {
+			return r.out != "" && (!hasLine(r.out, "Uid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Gid:\t65534\t65534\t65534\t65534") || !hasLine(r.out, "Groups:\t65534 "))
 		}}, nil},
 	{"inheritable-capabilities", "a caller whose capabilities are inheritable and ambient", 2, &ask{rules: "report: CommandFilter, report, root\n", options: "capabilities=CAP_NET_ADMIN\n",
 		harmless: []string{"report"}, caller: `exec setpriv --inh-caps=+chown,+kill --ambient-caps=+chown,+kill "$@"`, bad: capabilitiesAre("0000000000001000")}, nil},

@@ -27,9 +27,9 @@ func placed(program string) func(*world) {
 func gained(r result) bool { return !strings.HasPrefix(r.out, "65534\n") }
 
 var mountAttacks = []attack{
-	{"noexec", "a program on a file system that is mounted noexec", 5, &ask{rules: "tool: CommandFilter, @W@/mnt/tool, root\n", files: placed("@W@/bin/tool"),
+	{"noexec", "a program on a file system that is mounted noexec", 5, &ask{rules: "tool: CommandFilter, @W@/mnt/tool, root\n", oslo: true, sudo: "@W@/mnt/tool", doas: "@W@/mnt/tool", files: placed("@W@/bin/tool"),
 		harmless: []string{"@W@/mnt/tool"}, caller: mounted("noexec", "@W@/bin/tool")}, nil},
-	{"nosuid", "a setuid program of root's, on a file system that is mounted nosuid, by a rule of nobody's", 2, &ask{rules: "tool: RegExpFilter, @W@/mnt/tool, nobody, .*/tool, -u\n",
+	{"nosuid", "a setuid program of root's, on a file system that is mounted nosuid, by a rule of nobody's", 2, &ask{rules: "tool: RegExpFilter, @W@/mnt/tool, nobody, .*/tool, -u\n", oslo: true, sudo: "@W@/mnt/tool -u", doas: "@W@/mnt/tool args -u", as: "nobody",
 		files: placed("/usr/bin/id"), harmless: []string{"@W@/mnt/tool", "-u"}, caller: mounted("nosuid", "@W@/bin/setuid"), bad: gained}, nil},
 	{"setuid-no-new-privs", "a setuid program of root's, by a rule of nobody's with no_new_privs", 2, nil, func(w *world) {
 		w.policy("", "plain: RegExpFilter, @W@/bin/setuid, nobody, .*/setuid, -u\nnarrow: CommandFilter, @W@/bin/setuid, nobody\n[narrow]\nno_new_privs=yes\n")

@@ -31,6 +31,7 @@ var rootOnly = []struct{ names, why string }{
 	{"network/*", "a user cannot see the sockets of a helper"},
 	{"terminal/*", "it is privhelper run's, which root alone may use"},
 	{"mounts/*", becoming},
+	{"privileges/*", becoming},
 	{"faults/*", traced},
 	{"killed/*", traced},
 	{"frozen/*", traced},
