@@ -6,9 +6,11 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,9 +48,7 @@ func TestServiceStatus(t *testing.T) {
 		t.Errorf("nobody is told %s, %v", said, err)
 	}
 	// A worker that does not answer holds up nobody else's answer for more than its time.
-	if err := syscall.Kill(told.PID, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	freeze(t, told.PID)
 	began := time.Now()
 	text = string(testenv.Output(t, exec.Command(binary(), "status", "--control", control)))
 	if took := time.Since(began); !strings.Contains(text, "does not answer") || took > 5*time.Second {
@@ -58,6 +58,30 @@ func TestServiceStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	release(t, cmd, out)
+}
+
+// freeze stops a process and returns when each of its threads has stopped: one that runs on another processor goes on for a
+// moment.
+func freeze(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatal(threads, err)
+	}
+	for _, thread := range threads {
+		tid, err := strconv.Atoi(filepath.Base(thread))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(10 * time.Second); stateOf(t, tid) != "T"; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("thread %d of process %d is in state %s", tid, pid, stateOf(t, tid))
+			}
+		}
+	}
 }
 
 // A log that was renamed is opened anew by workers that serve and by those that wait, also where the configuration is bad.

@@ -53,6 +53,17 @@ func (b *book) lines(t *testing.T) (all []map[string]any) {
 	return all
 }
 
+// wait returns the lines once there are n, or after a time in which there should be. A client that has closed its connection
+// does not wait for the helper's last lines.
+func (b *book) wait(t *testing.T, n int) []map[string]any {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if all := b.lines(t); len(all) >= n || time.Now().After(end) {
+			return all
+		}
+	}
+}
+
 // worker serves work.do: "bad" fails, "panic" panics, "wait" waits until it is let go or its context ends, "deaf" heeds no
 // context. entered says that a handler waits.
 func worker(opt daemon.Options) (d *daemon.Daemon, entered chan struct{}, release chan struct{}) {
@@ -130,7 +141,7 @@ func TestEveryCallIsOneLine(t *testing.T) {
 	close(release)
 	c.Close()
 	got := map[string]int{}
-	for _, o := range log.lines(t) {
+	for _, o := range log.wait(t, 9) {
 		for _, key := range []string{"call", "refused"} {
 			if o[key] != nil {
 				got[key+" "+o[key].(string)+" "+o["entrypoint"].(string)]++
