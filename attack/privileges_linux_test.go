@@ -46,7 +46,7 @@ func regains(name, how string, files func(*world)) attack {
 // tries is a command of root's that tries what its user may not: each of these takes a capability that policy does not give.
 const tries = `#!/bin/sh
 [ "$1" = try ] || exit 0
-mount -t tmpfs none @W@/mnt 2>/dev/null && echo mounted
+mount -t tmpfs none @W@/mnt 2>/dev/null && echo mounted && umount @W@/mnt
 mknod @W@/mnt/zero c 1 5 2>/dev/null && echo made a device
 chown 1 @W@/mnt 2>/dev/null && echo gave it away
 unshare --mount true 2>/dev/null && echo has namespaces
