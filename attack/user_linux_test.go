@@ -25,6 +25,7 @@ var rootOnly = []struct{ names, why string }{
 	{"files/program-link", "a user cannot give a file to root"},
 	{"files/interpreter-*", "in a user namespace a script stands for its interpreter (host.machine.interpreters)"},
 	{"locks/held-*", becoming},
+	{"lifetime/forks", "its 512 processes are all that any command of that user may have, in the tests of other packages too"},
 	{"core/*", "the helper that ends has no launcher, who would have to hand a user's policy in"},
 	{"intruder/*", "a helper in a namespace of a user's own is that user's"},
 	{"service/*", "the service is root's"},
