@@ -59,7 +59,7 @@ func (p *Process) gone() (bool, error) {
 		return !populated, err
 	}
 	w := p.walk()
-	for begin := time.Now(); ; {
+	for begin, clean := time.Now(), 0; ; {
 		living := 0
 		all := w.visit(func(s procStat) {
 			if !s.dead() {
@@ -69,7 +69,11 @@ func (p *Process) gone() (bool, error) {
 		if living > 0 {
 			return false, nil
 		}
-		if all || time.Since(begin) > patience {
+		// Two looks in a row, as end does: one whose parent ends between the reading of two lists may be in neither.
+		if clean++; !all && time.Since(begin) <= patience {
+			clean = 0
+		}
+		if clean == 2 {
 			return true, nil
 		}
 	}
