@@ -18,11 +18,11 @@ const childVariable = "PRIVHELPER_TEST_CHILD"
 type Children map[string]func(args []string) error
 
 // Main is the body of TestMain in a package whose tests start children: it becomes the child that Child asked for, or
-// runs the tests. It does not return.
+// runs the tests, which are to leave no goroutine behind. It does not return.
 func Main(m *testing.M, children Children) {
 	name, asked := os.LookupEnv(childVariable)
 	if !asked {
-		os.Exit(m.Run())
+		os.Exit(leaks(m))
 	}
 	body, known := children[name]
 	if !known {
