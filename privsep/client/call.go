@@ -101,9 +101,16 @@ func (s *session) call(ctx context.Context, r privsep.Request, started func(*pen
 	s.lastID++
 	p.id, m.ID = s.lastID, s.lastID
 	s.calls[p.id] = p
+	switch {
+	case len(s.calls) > 1:
+		s.crowd = crowdTime
+	case s.crowd > 0:
+		s.crowd--
+	}
+	others := s.crowd > 0
 	s.mu.Unlock()
 
-	begun, err := s.conn.Send(ctx, m, r.Files)
+	begun, err := s.send(ctx, m, r.Files, others)
 	if !begun {
 		s.mu.Lock()
 		delete(s.calls, p.id)
@@ -117,15 +124,14 @@ func (s *session) call(ctx context.Context, r privsep.Request, started func(*pen
 		}
 		return privsep.Answer{}, notSent(r.Entrypoint, err)
 	}
-	select {
-	case a := <-p.answer:
-		if started == nil {
-			s.answered.Put(p)
-		}
-		return a.result()
-	case <-ctx.Done():
+	a, err := p.wait(ctx)
+	if err != nil {
 		return p.abandon(ctx, wait)
 	}
+	if started == nil {
+		s.answered.Put(p)
+	}
+	return a.result()
 }
 
 // abandon cancels a call whose context has ended and gives the helper a moment to answer.
@@ -133,10 +139,8 @@ func (p *pending) abandon(ctx context.Context, wait time.Duration) (privsep.Answ
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 	defer cancel()
 	_, _ = p.session.conn.Send(limit, wire.Cancel{ID: p.id}, nil)
-	select {
-	case a := <-p.answer:
+	if a, err := p.wait(limit); err == nil {
 		return a.causedBy(ctx).result()
-	case <-limit.Done():
 	}
 	p.session.mu.Lock()
 	p.given = true

@@ -24,9 +24,13 @@ type session struct {
 
 	answered sync.Pool // of *pending, for the next calls
 
+	lead  chan struct{} // holds one token: the right to receive
+	watch *time.Timer   // has somebody receive when nobody has for a while
+
 	mu     sync.Mutex
 	calls  map[uint64]*pending
 	lastID uint64
+	crowd  int   // calls to come for which others are expected to be under way
 	dead   error // why it ended; nil: it lives
 }
 
@@ -44,7 +48,8 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 		socket.Close()
 		return nil, fmt.Errorf("start root helper: %w", err)
 	}
-	s := &session{conn: conn, process: p, logs: c.logs, calls: map[uint64]*pending{}, began: time.Now()}
+	s := &session{conn: conn, process: p, logs: c.logs, calls: map[uint64]*pending{}, began: time.Now(),
+		lead: make(chan struct{}, 1)}
 	stop := context.AfterFunc(ctx, conn.Shutdown)
 	m, _, err := conn.Receive()
 	if !stop() {
@@ -64,7 +69,8 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 		return nil, p.explain(err)
 	}
 	p.serving()
-	go s.receive()
+	s.watch = time.AfterFunc(idleTime, s.receive)
+	s.lead <- struct{}{}
 	return s, nil
 }
 
@@ -138,20 +144,6 @@ func lost(entrypoint string, cause error) *privsep.CallError {
 		text += ": " + cause.Error()
 	}
 	return &privsep.CallError{Entrypoint: entrypoint, Code: privsep.CodeLost, Outcome: privsep.Unknown, Message: text}
-}
-
-// receive reads what the helper sends until the connection ends.
-func (s *session) receive() {
-	for {
-		m, files, err := s.conn.Receive()
-		if err == nil {
-			err = s.dispatch(m, files)
-		}
-		if err != nil {
-			s.end(err)
-			return
-		}
-	}
 }
 
 func (s *session) dispatch(m wire.Message, files []*os.File) error {

@@ -33,8 +33,9 @@ func (c *call) weigh(files int) (load, error) {
 	return l, err
 }
 
-// admit gives a call a slot, a place in the queue, or its error. Only nonsense is an error of the connection.
-func (s *server) admit(m wire.Call, files []*os.File) error {
+// admit gives a call a slot, a place in the queue, or its error. It returns the call where it has a slot: its handler is to be
+// run. Only nonsense is an error of the connection.
+func (s *server) admit(m wire.Call, files []*os.File) (*call, error) {
 	c := &call{server: s, id: m.ID, token: m.Token, args: m.Args, files: files}
 	if m.Timeout > 0 {
 		c.deadline = time.Now().Add(m.Timeout)
@@ -49,17 +50,18 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 		refused = noEntrypoint(m.Entrypoint)
 	}
 
+	runs := false
 	told := c.handler.Name == stats.Get.Name() && refused == nil
 	s.mu.Lock()
 	twice := s.calls[m.ID] != nil
 	if !twice && !told && refused == nil {
-		refused = s.place(c)
+		runs, refused = s.place(c)
 	}
 	s.mu.Unlock()
 
 	if twice {
 		c.closeFiles()
-		return &wire.ProtocolError{From: wire.FromClient, Cause: fmt.Sprintf("call id %d is used twice", m.ID)}
+		return nil, &wire.ProtocolError{From: wire.FromClient, Cause: fmt.Sprintf("call id %d is used twice", m.ID)}
 	}
 	if told {
 		s.tell(c, c.handler)
@@ -68,33 +70,37 @@ func (s *server) admit(m wire.Call, files []*os.File) error {
 		c.closeFiles()
 		answer := errorOf(c, refused)
 		s.ended(c, answer.Code)
-		s.send(answer, nil)
+		s.post(answer)
 	}
-	return nil
+	if !runs {
+		return nil, nil
+	}
+	return c, nil
 }
 
-// place gives a call a slot or a place in the queue, or says why there is none. The server's lock is held.
-func (s *server) place(c *call) error {
+// place gives a call a slot, so that it runs, or a place in the queue, or says why there is none. The server's lock is held.
+func (s *server) place(c *call) (runs bool, refused error) {
 	held := s.held.plus(c.load)
 	switch {
 	case s.draining:
-		return busy(c, "the service is stopping")
+		return false, busy(c, "the service is stopping")
 	case held.bytes > maxBytes:
-		return busy(c, fmt.Sprintf("unanswered calls hold %d bytes already", s.held.bytes))
+		return false, busy(c, fmt.Sprintf("unanswered calls hold %d bytes already", s.held.bytes))
 	case held.files > maxFiles:
-		return busy(c, fmt.Sprintf("unanswered calls hold %d open files already", s.held.files))
+		return false, busy(c, fmt.Sprintf("unanswered calls hold %d open files already", s.held.files))
 	case s.taken < s.daemon.opt.Slots:
 		s.taken++
 		s.begin(c)
+		runs = true
 	case s.waiting.len < s.daemon.opt.Queue:
 		s.enqueue(c)
 	default:
-		return busy(c, fmt.Sprintf("%d calls run and %d wait already", s.taken, s.waiting.len))
+		return false, busy(c, fmt.Sprintf("%d calls run and %d wait already", s.taken, s.waiting.len))
 	}
 	s.calls[c.id] = c
 	s.held = held
 	c.holders = 1
-	return nil
+	return runs, nil
 }
 
 func busy(c *call, text string) error {

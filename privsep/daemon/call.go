@@ -98,7 +98,7 @@ func (c *call) answer(m wire.Message, files []*os.File) bool {
 	s.mu.Lock()
 	delete(s.calls, c.id) // before it is sent: the client may use the id again as soon as it has the answer
 	s.mu.Unlock()
-	s.send(m, files)
+	s.reply(c, m, files)
 	return true
 }
 
@@ -125,6 +125,14 @@ func Started(ctx context.Context, pid int, rule string) {
 	defer c.mu.Unlock()
 	if !c.answered {
 		_, _ = c.server.conn.Send(ctx, wire.Started{ID: c.id, PID: pid, Rule: rule}, nil)
+	}
+}
+
+// Slow says that the handler is about to wait for something. Other requests are then read at once, and not only when it has run
+// for a millisecond; which of the two makes no other difference. Outside of a handler it does nothing.
+func Slow(ctx context.Context) {
+	if c := callOf(ctx); c != nil {
+		c.server.readOn(c)
 	}
 }
 

@@ -145,6 +145,6 @@ func (s *server) drain() {
 	defer s.mu.Unlock()
 	s.draining = true
 	if s.taken == 0 {
-		s.conn.Shutdown()
+		s.hangUp()
 	}
 }

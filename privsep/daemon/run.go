@@ -12,8 +12,8 @@ import (
 	"github.com/privhelper/privhelper/privsep/internal/wire"
 )
 
-// begin gives a call that has a slot its context and starts its handler. The server's lock is held, so that a CANCEL
-// finds a call that waits or one that can be cancelled.
+// begin gives a call that has a slot its context; run is to follow. The server's lock is held, so that a CANCEL finds a call
+// that waits or one that can be cancelled.
 func (s *server) begin(c *call) {
 	ctx := context.WithValue(s.ctx, callKey{}, c)
 	if c.deadline.IsZero() {
@@ -24,13 +24,11 @@ func (s *server) begin(c *call) {
 	c.settled = context.AfterFunc(c.ctx, func() { s.overdue(c) })
 	s.running[c] = struct{}{}
 	s.group.Add(1)
-	go s.run(c)
 }
 
 // run is the life of a handler. Whatever it does, return, panic or end its goroutine, its call is answered and its slot
 // is given on, in this order: a client that does not read its answers keeps the slots.
 func (s *server) run(c *call) {
-	growStack(0)
 	defer s.group.Done()
 	defer s.release(c)
 	defer c.cancel()
@@ -68,16 +66,6 @@ func (s *server) run(c *call) {
 	if late {
 		Log(s.ctx).Warn("handler returned after its call was answered", "entrypoint", c.handler.Name, "error", fmt.Sprint(err))
 	}
-}
-
-// growStack gives a new goroutine at once the stack that a call needs. Grown step by step, as the frames need it, it is copied
-// with all of them each time, which was the largest cost of a call after its system calls. Any i will do; a constant would let
-// the compiler leave the room out.
-//
-//go:noinline
-func growStack(i uint) byte {
-	var room [3 << 10]byte
-	return room[i%uint(len(room))]
 }
 
 // overdue gives a handler whose context has ended a little time.
@@ -142,9 +130,13 @@ func (s *server) release(c *call) {
 	if next := s.waiting.first; next != nil && s.ctx.Err() == nil {
 		s.leaveQueue(next)
 		s.begin(next)
+		go func() {
+			growStack(0)
+			s.run(next)
+		}()
 		return
 	}
 	if s.taken--; s.taken == 0 && s.draining {
-		s.conn.Shutdown()
+		s.hangUp()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -39,6 +38,8 @@ type server struct {
 	sending bool               // a goroutine sends the answers of late
 	fatal   error
 
+	reading reading
+
 	gate     func() error // whether the service lets this client make one more call; nil: it does
 	draining bool         // no more calls: the connection ends with the last
 }
@@ -49,6 +50,7 @@ var errStuck = errors.New("every slot is taken by a handler that outlived its ca
 func (d *Daemon) newServer(conn *wire.Conn, peer Peer) *server {
 	s := &server{daemon: d, handlers: map[string]*privsep.Handler{}, conn: conn, calls: map[uint64]*call{},
 		running: map[*call]struct{}{}, start: time.Now()}
+	s.reading.init(s)
 	for name, h := range d.handlers {
 		s.handlers[name] = &h
 	}
@@ -82,7 +84,8 @@ func (s *server) serve(ctx context.Context, hello wire.Hello) error {
 		cancel(err)
 		return fmt.Errorf("hello: %w", err)
 	}
-	err := s.receive()
+	go s.receive()
+	err := <-s.reading.over
 	cancel(errors.New("the client is gone"))
 	conn.Shutdown() // a handler that still sends must not wait for a client that reads no more
 	s.wait()
@@ -104,34 +107,6 @@ func (s *server) wait() {
 	select {
 	case <-done:
 	case <-time.After(s.daemon.opt.Grace):
-	}
-}
-
-// receive reads what the client sends. What it answers itself it sends before it reads on: a client that does not read
-// its answers is not read any more.
-func (s *server) receive() error {
-	for {
-		m, files, err := s.conn.Receive()
-		if err != nil {
-			if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
-				return nil
-			}
-			return err
-		}
-		switch m := m.(type) {
-		case wire.Call:
-			s.tidy(len(m.Args))
-			err = s.admit(m, files)
-		case wire.Cancel:
-			s.cancel(m.ID)
-		case wire.Signal:
-			s.signal(m)
-		case wire.Ping:
-			s.send(wire.Pong(m), nil)
-		}
-		if err != nil {
-			return err
-		}
 	}
 }
 

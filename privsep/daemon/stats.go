@@ -134,8 +134,8 @@ func (s *server) tell(c *call, h *privsep.Handler) {
 	defer c.closeFiles()
 	reply, _, err := h.Run(context.WithValue(s.ctx, callKey{}, c), c.args, slices.Clone(c.files))
 	if err != nil {
-		s.send(errorOf(c, err), nil)
+		s.post(errorOf(c, err))
 		return
 	}
-	s.send(wire.Return{ID: c.id, Reply: reply}, nil)
+	s.post(wire.Return{ID: c.id, Reply: reply})
 }

@@ -23,6 +23,7 @@ import (
 // handle is a filtered command from its request to its end: decide, take its locks, hold its token against its fence, write
 // it down, then act, and act on the verdict only.
 func (c *Commands) handle(ctx context.Context, r command.Request) (command.Result, error) {
+	daemon.Slow(ctx) // a command takes longer than any other request should wait, from its decision on
 	request := filters.Request{Argv: r.Argv, Env: r.Env, Dir: r.Dir, Client: c.client}
 	v := c.loaded.Policy.Decide(c.loaded.Machine, request)
 	defer v.Close()

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,13 +17,22 @@ import (
 // After any error there is nothing more to receive, each later Receive returns the same, and files that no message
 // claimed are closed.
 func (c *Conn) Receive() (m Message, files []*os.File, err error) {
+	return c.ReceiveUntil(context.Background())
+}
+
+// ReceiveUntil is Receive as long as ctx lasts. Where ctx ends first it returns ErrWaited, which is no end: what has come of a
+// message waits for the next Receive.
+func (c *Conn) ReceiveUntil(ctx context.Context) (m Message, files []*os.File, err error) {
 	if c.ended != nil {
 		return nil, nil, c.ended
 	}
+	if ctx.Done() != nil && !c.Whole() {
+		defer c.wakeReader(ctx)()
+	}
 	defer func() {
-		if err != nil {
+		if err != nil && err != ErrWaited {
 			closeAll(c.arrived)
-			c.arrived, c.buf, c.next, c.ended = nil, nil, 0, err
+			c.arrived, c.buf, c.next, c.part, c.ended = nil, nil, 0, nil, err
 		}
 	}()
 	payload, err := c.frame()
@@ -44,38 +54,62 @@ func (c *Conn) Receive() (m Message, files []*os.File, err error) {
 	return m, files, nil
 }
 
-// frame returns the payload of the next frame, in memory of its own: its parts live on in calls and replies. A length that
-// claims much gets 64 KiB, and the rest when these have come.
+// Whole reports whether a message has come whole, so that Receive will not wait. It is for whoever may call Receive.
+func (c *Conn) Whole() bool {
+	if c.ended != nil {
+		return true
+	}
+	b := c.buf[c.next:]
+	if c.size > 0 {
+		return c.part == nil && len(b) >= c.size
+	}
+	return len(b) >= 4 && uint64(len(b)-4) >= uint64(binary.BigEndian.Uint32(b))
+}
+
+// frame returns the payload of the next frame, in memory of its own: its parts live on in calls and replies. Where a wait ends
+// before the frame has come, size and part remember what has.
 func (c *Conn) frame() ([]byte, error) {
-	if err := c.fill(4); err != nil {
-		return nil, err
-	}
-	size := int(binary.BigEndian.Uint32(c.buf[c.next:]))
-	if size == 0 || size > c.from.MaxFrame() {
-		return nil, protocolError(c.from, "a frame of %d bytes, allowed are 1 to %d", uint32(size), c.from.MaxFrame())
-	}
-	c.next += 4
-	if size <= bufferSize {
-		if err := c.fill(size); err != nil {
-			return nil, within(err)
+	if c.size == 0 {
+		if err := c.fill(4); err != nil {
+			return nil, err
 		}
-		payload := bytes.Clone(c.buf[c.next : c.next+size])
-		c.next += size
-		return payload, nil
-	}
-	payload := make([]byte, 0, min(size, 16*bufferSize))
-	payload = append(payload, c.buf[c.next:]...) // fewer than size: the buffer is not so large
-	c.buf, c.next = c.buf[:0], 0
-	for len(payload) < size {
-		if len(payload) == cap(payload) {
-			payload = append(make([]byte, 0, size), payload...)
+		size := int(binary.BigEndian.Uint32(c.buf[c.next:]))
+		if size == 0 || size > c.from.MaxFrame() {
+			return nil, protocolError(c.from, "a frame of %d bytes, allowed are 1 to %d", uint32(size), c.from.MaxFrame())
 		}
-		got, err := c.receive(payload[len(payload):cap(payload)])
+		c.size, c.next = size, c.next+4
+	}
+	if c.size > bufferSize {
+		return c.largeFrame()
+	}
+	if err := c.fill(c.size); err != nil {
+		return nil, within(err)
+	}
+	payload := bytes.Clone(c.buf[c.next : c.next+c.size])
+	c.next, c.size = c.next+c.size, 0
+	return payload, nil
+}
+
+// largeFrame is frame for one that is longer than the buffer. A length that claims much gets 64 KiB, and the rest when these
+// have come.
+func (c *Conn) largeFrame() ([]byte, error) {
+	if c.part == nil {
+		c.part = make([]byte, 0, min(c.size, 16*bufferSize))
+		c.part = append(c.part, c.buf[c.next:]...) // fewer than size: the buffer is not so large
+		c.buf, c.next = c.buf[:0], 0
+	}
+	for len(c.part) < c.size {
+		if len(c.part) == cap(c.part) {
+			c.part = append(make([]byte, 0, c.size), c.part...)
+		}
+		got, err := c.receive(c.part[len(c.part):cap(c.part)])
 		if err != nil {
 			return nil, within(err)
 		}
-		payload = payload[:len(payload)+got]
+		c.part = c.part[:len(c.part)+got]
 	}
+	payload := c.part
+	c.part, c.size = nil, 0
 	return payload, nil
 }
 
@@ -111,26 +145,36 @@ type reception struct {
 	to, control     []byte
 	got, oob, flags int
 	err             error
+	wake            *waker // ends the wait; nil: nothing does but the connection's end
 }
 
-// pull reports false where there is nothing to receive yet.
-func (r *reception) pull(fd uintptr) bool {
-	for {
-		r.got, r.oob, r.flags, r.err = recvmsg(int(fd), r.to, r.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
-		if r.err != unix.EINTR {
-			return r.err != unix.EAGAIN
+// pull waits for something to receive, and receives it. To wait in recvmsg itself is one system call less than in poll.
+func (r *reception) pull(fd uintptr) {
+	r.err = nil
+	if r.wake != nil {
+		r.err = r.wake.wait(fd, unix.POLLIN)
+	}
+	for r.err == nil || r.err == unix.EINTR || r.err == unix.EAGAIN {
+		r.got, r.oob, r.flags, r.err = recvmsg(int(fd), r.to, r.control, unix.MSG_CMSG_CLOEXEC)
+		if r.err == nil {
+			return
+		}
+		if r.err == unix.EAGAIN { // the other side has a copy of our end, and has made it non-blocking
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
 		}
 	}
 }
 
 func (c *Conn) receive(b []byte) (got int, err error) {
 	c.rx.to = b
-	rerr := c.raw.Read(c.pull)
+	rerr := c.raw.Control(c.pull)
 	c.rx.to = nil
 	got, oobn, flags := c.rx.got, c.rx.oob, c.rx.flags
 	switch {
 	case rerr != nil:
 		return 0, rerr
+	case c.rx.err == ErrWaited:
+		return 0, ErrWaited
 	case c.rx.err == unix.ECONNRESET:
 		got, oobn, flags = 0, 0, 0 // the other side went with bytes of ours unread: an end like any other
 	case c.rx.err != nil:

@@ -31,6 +31,12 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 		c.doneWriting()
 		return false, ctx.Err()
 	}
+	if first := c.takePosted(); len(first) > 0 {
+		if sent, err := c.write(ctx, outgoing{first: first}, nil); err != nil {
+			c.finish(ctx, outgoing{first: first[sent:]})
+			return false, err
+		}
+	}
 	// Not before: 64 senders that wait for a slow reader would hold 64 frames.
 	f, err := c.encode(m, len(files))
 	if err != nil {
@@ -49,10 +55,7 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 	if err != nil && sent > 0 && ctx.Err() != nil {
 		rest := f.from(sent)
 		rest.last = bytes.Clone(rest.last) // the caller may do with it what it likes once we have returned
-		go func() {
-			_, _ = c.write(context.Background(), rest, nil)
-			c.doneWriting()
-		}()
+		c.finish(ctx, rest)
 		return true, ctx.Err()
 	}
 	c.doneWriting()
@@ -60,6 +63,18 @@ func (c *Conn) Send(ctx context.Context, m Message, files []*os.File) (begun boo
 		err = ctx.Err()
 	}
 	return sent > 0, err
+}
+
+// finish gives the right to write on, where it was ctx that ended a write when the rest has been sent.
+func (c *Conn) finish(ctx context.Context, rest outgoing) {
+	if ctx.Err() == nil {
+		c.doneWriting()
+		return
+	}
+	go func() {
+		_, _ = c.write(context.Background(), rest, nil)
+		c.doneWriting()
+	}()
 }
 
 // An outgoing is a frame that is being sent. last is its end where that is large: it stays where it is.
@@ -100,12 +115,13 @@ func (c *Conn) encode(m Message, files int) (f outgoing, err error) {
 // nilValue stands for a value that is checked by itself.
 const nilValue = 0xc0
 
-// doneWriting gives the right to write on.
+// doneWriting gives the right to write on, and sends what was posted meanwhile.
 func (c *Conn) doneWriting() {
 	if cap(c.out.Buf) > maxIdleOut {
 		c.out.Buf = nil
 	}
 	c.writing <- struct{}{}
+	_, _ = c.Flush()
 }
 
 // write sends all of f, and the rights with its first byte. It waits for room only as long as ctx lasts.
@@ -127,16 +143,49 @@ func (c *Conn) write(ctx context.Context, f outgoing, rights []byte) (sent int, 
 }
 
 func (c *Conn) writeOnce(ctx context.Context, f outgoing, rights []byte) (sent int, err error) {
-	stop := c.wakeWriterAt(ctx)
-	defer stop()
+	for {
+		n, err := c.writeNow(f, rights)
+		sent += n
+		if err != unix.EAGAIN {
+			return sent, err
+		}
+		if f = f.from(n); n > 0 {
+			rights = nil
+		}
+		if err := c.waitForRoom(ctx); err != nil {
+			return sent, err
+		}
+	}
+}
+
+// writeNow writes what the socket has room for; EAGAIN says that it was not all.
+func (c *Conn) writeNow(f outgoing, rights []byte) (sent int, err error) {
 	c.tx = transmission{left: f, rights: rights}
-	err = c.raw.Write(c.push)
+	err = c.raw.Control(c.push)
 	t := c.tx
 	c.tx = transmission{} // an idle connection keeps no reply
 	if err == nil {
 		err = t.err
 	}
 	return t.sent, err
+}
+
+// waitForRoom returns when there may be room in the socket, with ctx's error when that has ended. It is seldom needed, so what
+// ends the wait is made for it.
+func (c *Conn) waitForRoom(ctx context.Context) error {
+	wake, err := newWaker()
+	if err != nil {
+		return err
+	}
+	defer wake.close()
+	defer wake.at(ctx)()
+	if cerr := c.raw.Control(func(fd uintptr) { err = wake.wait(fd, unix.POLLOUT) }); cerr != nil {
+		return cerr
+	}
+	if err == ErrWaited {
+		return ctx.Err()
+	}
+	return err
 }
 
 // A transmission is a frame on its way into the socket.
@@ -147,22 +196,22 @@ type transmission struct {
 	err    error
 }
 
-// push writes until all is sent or there is no more room, which it reports by false.
-func (t *transmission) push(fd uintptr) bool {
+// push writes until all is sent or there is no more room.
+func (t *transmission) push(fd uintptr) {
 	for len(t.left.first)+len(t.left.last) > 0 {
 		n, err := sendmsg(int(fd), t.left, t.rights)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return false
+			t.err = unix.EAGAIN
+			return
 		case err != nil:
 			t.err = os.NewSyscallError("sendmsg", err)
-			return true
+			return
 		}
 		t.sent, t.left, t.rights = t.sent+n, t.left.from(n), nil
 	}
-	return true
 }
 
 func sendmsg(fd int, f outgoing, rights []byte) (n int, err error) {
@@ -174,25 +223,6 @@ func sendmsg(fd int, f outgoing, rights []byte) (n int, err error) {
 		return unix.SendmsgN(fd, f.last, rights, nil, flags)
 	}
 	return unix.SendmsgBuffers(fd, [][]byte{f.first, f.last}, rights, nil, flags)
-}
-
-// wakeWriterAt makes a write that waits for room return when ctx ends, by way of the write deadline, which belongs to
-// whoever has the right to write. What it returns must be called before that right is given on.
-func (c *Conn) wakeWriterAt(ctx context.Context) (stop func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	woken := make(chan struct{})
-	cancel := context.AfterFunc(ctx, func() {
-		_ = c.file.SetWriteDeadline(longAgo)
-		close(woken)
-	})
-	return func() {
-		if !cancel() {
-			<-woken
-			_ = c.file.SetWriteDeadline(time.Time{})
-		}
-	}
 }
 
 // withDescriptors calls do with the descriptors of files, none of which can be closed meanwhile. File.Fd is not used:
@@ -214,8 +244,6 @@ func withDescriptors(files []*os.File, fds []int, do func([]int) error) error {
 	}
 	return inner
 }
-
-var longAgo = time.Unix(1, 0)
 
 // TooLargeError says that a message is above what the other side reads.
 type TooLargeError struct {
