@@ -32,6 +32,7 @@ type partial struct {
 // entered is a thread within a system call that was changed.
 type entered struct {
 	again   bool
+	now     bool // it is told not to block
 	fd      int
 	address uintptr // of a length in its memory that is to be restored
 	length  []byte
@@ -123,6 +124,7 @@ func (p *partial) enter(pid, tid int) error {
 	}
 	e := &entered{again: p.what == "again", fd: int(int32(regs.Rdi))}
 	message := p.call == unix.SYS_SENDMSG || p.call == unix.SYS_RECVMSG
+	e.now = message && regs.Rdx&unix.MSG_DONTWAIT != 0
 	length := regs.Rdx
 	if message && !e.again { // the first of its buffers
 		var err error
@@ -168,7 +170,7 @@ func firstLength(tid int, header uintptr) (address uintptr, bytes []byte, length
 	return address, bytes, word(address), err
 }
 
-// may reports whether a kernel may do that to a descriptor: EAGAIN is for those that do not block, and what is written to
+// may reports whether a kernel may do that to a descriptor: EAGAIN is for those that do not block, or do not now, and what is written to
 // /proc or a cgroup is one whole.
 func (p *partial) may(pid int, e *entered) bool {
 	to, _ := os.Readlink(proc(pid, "fd/"+strconv.Itoa(e.fd)))
@@ -178,7 +180,7 @@ func (p *partial) may(pid int, e *entered) bool {
 	}
 	info, _ := os.ReadFile(proc(pid, "fdinfo/"+strconv.Itoa(e.fd)))
 	flags, err := strconv.ParseUint(field("\n"+string(info), "flags"), 8, 32)
-	return stream && err == nil && flags&unix.O_NONBLOCK != 0
+	return stream && (e.now || err == nil && flags&unix.O_NONBLOCK != 0)
 }
 
 // leave puts right what a thread sees after its call.
