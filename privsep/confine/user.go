@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 )
 
 // User is whom a process becomes: its real, effective, saved and file system uid and gid, and exactly these
@@ -40,6 +41,6 @@ func sameGroups(a, b []uint32) bool {
 
 func sortedGroups(groups []uint32) []uint32 {
 	sorted := slices.Clone(groups)
-	slices.Sort(sorted)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i] < sorted[j] }) // slices.Sort would be compiled once more, for uint32
 	return slices.Compact(sorted)
 }

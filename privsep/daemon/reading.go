@@ -39,31 +39,29 @@ func (r *reading) init(s *server) {
 // receive reads what the client sends until it has a call that may run, and runs it.
 func (s *server) receive() {
 	growStack(0)
-	for {
-		c, err := s.next()
-		if err != nil {
-			s.flush()
-			if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
-				err = nil
-			}
-			s.reading.over <- err
-			return
+	var c *call
+	var err error
+	for c == nil && err == nil {
+		c, err = s.next()
+	}
+	if err != nil {
+		s.flush()
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrClosed) {
+			err = nil
 		}
-		if c == nil {
-			continue
-		}
-		s.reading.by.Store(c)
-		if s.reading.late.Load() {
-			s.readOn(c)
-		}
-		defer func() { // also where the handler ends this goroutine
-			if !s.readOn(c) {
-				s.flush() // its answer may have been posted when the reading had just gone on
-			}
-		}()
-		s.run(c)
+		s.reading.over <- err
 		return
 	}
+	s.reading.by.Store(c)
+	if s.reading.late.Load() {
+		s.readOn(c)
+	}
+	defer func() { // also where the handler ends this goroutine
+		if !s.readOn(c) {
+			s.flush() // its answer may have been posted when the reading had just gone on
+		}
+	}()
+	s.run(c)
 }
 
 // growStack gives a new goroutine at once the stack that a call needs. Grown step by step, as the frames need it, it is copied
