@@ -210,12 +210,13 @@ func (w *world) contends(alive *os.File) <-chan bool {
 			}
 			held, _ := lock.Stat()
 			now, _ := os.Stat(path)
-			if ours := err == nil && os.SameFile(held, now); ours {
+			ours := err == nil && os.SameFile(held, now)
+			if ours {
 				_, err = unix.Read(int(alive.Fd()), make([]byte, 1))
 				lived <- err == unix.EAGAIN // somebody has it open for writing
 			}
 			lock.Close()
-			if len(lived) > 0 {
+			if ours {
 				return
 			}
 		}
