@@ -174,6 +174,7 @@ func (s *soak) quiet(before map[string]int) {
 	s.must(err)
 	c.Close()
 	s.must(s.daemon.Command("true").Run())
+	testenv.WaitGoroutine(s.t, "client.(*session).receive(") // who receives where no call waits
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		now := s.holds()
 		if before == nil && now["service children"] <= 2 || before != nil && !slices.ContainsFunc(columns, func(c string) bool { return !loose(c) && now[c] > before[c] }) {

@@ -1,9 +1,12 @@
 package testenv
 
 import (
+	"bytes"
 	"fmt"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -21,4 +24,16 @@ func leaks(m *testing.M) int {
 		return 1
 	}
 	return 0
+}
+
+// WaitGoroutine waits until a goroutine is in a function, given as a stack trace has it: "client.(*session).receive(". It is for
+// tests that count goroutines, where one comes some time after what they do.
+func WaitGoroutine(t testing.TB, function string) {
+	t.Helper()
+	stacks := make([]byte, 1<<20)
+	for end := time.Now().Add(10 * time.Second); !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(function)); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no goroutine is in %s", function)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/privhelper/privhelper/internal/testenv"
 	"github.com/privhelper/privhelper/privsep"
 	"github.com/privhelper/privhelper/privsep/daemon"
 	"github.com/privhelper/privhelper/privsep/privseptest"
@@ -48,6 +49,7 @@ func TestManyCalls(t *testing.T) {
 		group.Wait()
 	}
 	run(1024)
+	testenv.WaitGoroutine(t, "client.(*session).receive(") // who receives where no call waits
 	files, routines := descriptors(t), runtime.NumGoroutine()
 	run(9024)
 	settles(t, "descriptors and goroutines are as before", func() bool {
