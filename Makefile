@@ -1,5 +1,5 @@
 # The commands of every day. CI runs .ci/run, which does all of these and more.
-.PHONY: bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux lifetimes test-clock
+.PHONY: nightly bench bench-peers faults soak storm weakened test test-root test-schedules fuzz lint build packages test-packages test-install test-policy test-selinux lifetimes test-clock
 
 test: ## as any user; what needs root is skipped
 	go test ./...
@@ -17,6 +17,11 @@ FUZZTIME ?= 1m
 fuzz: ## every fuzzer for FUZZTIME
 	grep -rhoH --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's|^\./||; s|func ||' | while IFS=: read -r file name; do \
 		go -C "$$(dirname $$file)" test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . || exit 1; done
+
+nightly: ## as root: what takes hours
+	$(MAKE) fuzz FUZZTIME=10m
+	$(MAKE) faults weakened soak storm test-schedules test-selinux test-clock
+	$(MAKE) lifetimes RUNS=1000
 
 faults: ## as root: each system call fails at every time that it is made
 	go test -count=1 -timeout 60m -run '^TestAttacks$$/^faults$$' ./attack -points 1000
