@@ -67,10 +67,10 @@ func (s *session) crowded() bool {
 	return s.crowd > 0
 }
 
-// giveLead lets another receive.
+// giveLead lets another receive. The time begins when the lead can be taken: were it over before, nobody might receive.
 func (s *session) giveLead() {
-	s.watch.Reset(idleTime)
 	s.lead <- struct{}{}
+	s.watch.Reset(idleTime)
 }
 
 // receive receives while nobody else does, until it has an answer for somebody, who will receive the next.

@@ -69,8 +69,8 @@ func (c *Client) launch(ctx context.Context) (*session, error) {
 		return nil, p.explain(err)
 	}
 	p.serving()
-	s.watch = time.AfterFunc(idleTime, s.receive)
 	s.lead <- struct{}{}
+	s.watch = time.AfterFunc(idleTime, s.receive) // not before: it would find nothing to take, and nobody would receive
 	return s, nil
 }
 

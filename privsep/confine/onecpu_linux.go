@@ -10,8 +10,8 @@ import (
 )
 
 // onOneCPU makes all threads share the processor that this one runs on, until back is called. Each change of all threads
-// wakes every one of them, and one that sleeps on another processor takes ten times as long to wake: 40 such changes took
-// 5.2 ms, and take 1.9.
+// wakes every one of them, and one that sleeps on another processor takes ten times as long to wake
+// (docs/benchmarks.md, row 7).
 //
 // It does nothing where there is one processor alone, where the threads may run on different ones already, or where the
 // program has cgo: the Go runtime does not know all threads then, and one that stayed behind would keep every command that
