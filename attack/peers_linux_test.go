@@ -1,10 +1,7 @@
 package attack
 
 import (
-	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -149,7 +146,7 @@ func takeSetuid(program string) func(w *world, as, caller string, argv []string)
 		if len(argv) > 0 {
 			argv = append([]string{absolute(w, argv[0])}, argv[1:]...)
 		}
-		r = takeSlow(w, slices.Concat(ended, setuid(w, program, as, caller), argv))
+		r, _ = take(w, slices.Concat(ended, setuid(w, program, as, caller), argv))
 		if setuidRefusal.MatchString(setuidWarning.ReplaceAllString(r.errors, "")) {
 			r.ran = false
 		}
@@ -171,20 +168,4 @@ func absolute(w *world, name string) string {
 		}
 	}
 	return name
-}
-
-// takeSlow is takeCommand for programs that may hang: one that does is killed, and counts as one that ran.
-func takeSlow(w *world, words []string) (r result) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	var out, errs strings.Builder
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		return result{code: -1, errors: err.Error(), canary: w.sang()}
-	}
-	code := cmd.ProcessState.ExitCode()
-	return result{ran: true, code: code, out: out.String(), errors: errs.String(), canary: w.sang()}
 }

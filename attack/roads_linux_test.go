@@ -48,7 +48,18 @@ func takeRun(w *world, caller string, argv []string) result {
 }
 
 // takeCommand runs a command line, and tells a refusal of privhelper's by its exit code.
-func takeCommand(w *world, words []string) (r result) {
+func takeCommand(w *world, words []string) result {
+	w.t.Helper()
+	r, hung := take(w, words)
+	if hung {
+		w.t.Fatalf("it hangs: %.200q", words)
+	}
+	r.ran = r.ran && r.code >= 0 && r.code < 96 && !strings.HasPrefix(r.errors, "fatal error: ") // of Go's runtime
+	return r
+}
+
+// take runs a command line, which counts as run if it could be started. One that hangs is killed, as some of our peers are.
+func take(w *world, words []string) (r result, hung bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -56,15 +67,11 @@ func takeCommand(w *world, words []string) (r result) {
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
-	if ctx.Err() != nil {
-		w.t.Fatalf("it hangs: %.200q", words)
-	}
+	hung = ctx.Err() != nil
 	if err != nil && !errors.As(err, new(*exec.ExitError)) {
-		return result{code: -1, errors: err.Error(), canary: w.sang()}
+		return result{code: -1, errors: err.Error(), canary: w.sang()}, hung
 	}
-	r = result{code: cmd.ProcessState.ExitCode(), out: out.String(), errors: errs.String(), canary: w.sang()}
-	r.ran = r.code >= 0 && r.code < 96 && !strings.HasPrefix(r.errors, "fatal error: ") // of Go's runtime
-	return r
+	return result{ran: true, code: cmd.ProcessState.ExitCode(), out: out.String(), errors: errs.String(), canary: w.sang()}, hung
 }
 
 // takeDaemon has a client of its own start a daemon, and ask it.
